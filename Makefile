@@ -69,7 +69,7 @@ lint: ## Check format, lints and documentation
 	$(CARGO) clippy --locked --all-targets --features $(LUA_FEATURE) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
-	luacheck lua spec
+	luacheck .
 
 .PHONY: install
 install: all ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it
