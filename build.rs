@@ -19,7 +19,10 @@ fn main() -> io::Result<()> {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     if let Some(archive) = unwinder_archive() {
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-        fs::write(out.join("libgcc_s.so"), format!("INPUT({})\n", archive.display()))?;
+        fs::write(
+            out.join("libgcc_s.so"),
+            format!("INPUT({})\n", archive.display()),
+        )?;
         println!("cargo::rustc-cdylib-link-arg=-L{}", out.display());
     }
     Ok(())
@@ -29,7 +32,10 @@ fn main() -> io::Result<()> {
 /// library needs whatever that compiler links by itself.
 fn unwinder_archive() -> Option<PathBuf> {
     let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
-    let output = Command::new(linker).arg("-print-file-name=libgcc_eh.a").output().ok()?;
+    let output = Command::new(linker)
+        .arg("-print-file-name=libgcc_eh.a")
+        .output()
+        .ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     // A compiler that does not have the file prints its bare name.
     Some(Path::new(path.trim()).to_owned()).filter(|path| path.is_absolute())
