@@ -24,6 +24,8 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) $(
 CARGO := cargo
 export CARGO_TARGET_DIR := $(CURDIR)/target
 BUSTED = $(shell command -v busted)
+# What starts a Prosody starts this one, with the library that was built.
+ON_PROSODY := PROSODY='$(PROSODY)' LUA_VERSION=$(LUA_VERSION)
 PREREQUISITES := PYTHON=$(PYTHON) .ci/prerequisites
 
 # Cargo builds in parallel by itself; side by side, the steps below would only mix their output.
@@ -40,7 +42,7 @@ $(LIBRARY): $(RUST_SOURCES)
 demo: ## Send a message through a Prosody of its own into a web service (KEEP=1: leave it running)
 	@$(PREREQUISITES) cargo cc prosody slixmpp
 	@$(MAKE) --no-print-directory all
-	@$(PYTHON) examples/demo.py $(if $(KEEP),--keep)
+	@$(ON_PROSODY) $(PYTHON) examples/demo.py $(if $(KEEP),--keep)
 
 .PHONY: test
 test: ## Run all tests
@@ -59,7 +61,7 @@ test-lua: all ## Run the tests of the library inside Lua, beside Prosody's own m
 
 .PHONY: test-integration
 test-integration: all ## Run the tests on a real Prosody
-	$(PYTHON) -m pytest -ra spec/integration
+	$(ON_PROSODY) $(PYTHON) -m pytest -ra spec/integration
 
 .PHONY: lint
 lint: ## Check format, lints and documentation
@@ -69,7 +71,7 @@ lint: ## Check format, lints and documentation
 	$(CARGO) clippy --locked --all-targets --features $(LUA_FEATURE) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
-	luacheck lua spec
+	luacheck .
 
 .PHONY: install
 install: all ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it
