@@ -32,7 +32,8 @@ class Client(slixmpp.ClientXMPP):
     """Alice: sends to the bot and collects every message that comes back."""
 
     def __init__(self):
-        super().__init__(ACCOUNT, PASSWORD)
+        # Nothing leaves the machine: the password may go without encryption.
+        super().__init__(ACCOUNT, PASSWORD, plugin_config={"feature_mechanisms": {"unencrypted_scram": True}})
         self.received = asyncio.Queue()
         self.add_event_handler("message", self.received.put_nowait)
 
@@ -58,13 +59,9 @@ def show(title, text):
 
 
 async def exchange(client, bot):
-    """Send one message, show what happens to it, and return whether the bot answered."""
+    """Send one message, show what happens to it, and return whether the bot answered it."""
     show(f"{ACCOUNT} sends to {BOT_JID}:", str(client.say(TEXT)))
-    try:
-        reply = await asyncio.wait_for(client.received.get(), DEADLINE)
-    except asyncio.TimeoutError:
-        print(f"\nNo answer within {DEADLINE:g} s.", file=sys.stderr)
-        return False
+    reply = await asyncio.wait_for(client.received.get(), DEADLINE)
     for request in bot.requests():
         show("The web service gets this POST:", json.dumps(json.loads(request), indent=4))
     show(f"Its answer is that text as the body of a JSON object, and {ACCOUNT} receives:", str(reply))
@@ -124,8 +121,10 @@ def main():
             except KeyboardInterrupt:
                 print("\nStopping.")
                 return 0
+            except asyncio.TimeoutError:
+                answered = False
             if not answered:
-                print(f"\nThe bot did not answer as it should. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
+                print(f"\nThe bot's answer did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
                 return 1
     if not keep_running:
         print("\nmake demo KEEP=1 leaves it running, for you to talk to.")
