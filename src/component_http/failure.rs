@@ -55,6 +55,12 @@ impl Failure {
             Failure::Stopped => timeout().with_text("This component is shutting down"),
             Failure::QueueFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
                 .with_text("Too many stanzas are waiting for the service behind this address"),
+            Failure::TooDeep => StanzaError::new(ErrorType::Modify, Condition::NotAcceptable)
+                .with_text(format!("More than {MAX_DEPTH} levels of elements")),
+            Failure::ForbiddenCharacter => {
+                StanzaError::new(ErrorType::Modify, Condition::BadRequest)
+                    .with_text("A character in this stanza is forbidden in XML")
+            }
             Failure::Fault(_) => {
                 StanzaError::new(ErrorType::Cancel, Condition::InternalServerError)
             }
@@ -76,6 +82,12 @@ impl fmt::Display for Failure {
             }
             Failure::NotHttp(reason) => {
                 write!(f, "what the service sent is not a HTTP response: {reason}")
+            }
+            Failure::TooDeep => {
+                write!(f, "the stanza has more than {MAX_DEPTH} levels of elements")
+            }
+            Failure::ForbiddenCharacter => {
+                f.write_str("the stanza has a character that is forbidden in XML")
             }
             Failure::QueueFull => {
                 f.write_str("too many stanzas are waiting (component_post_queue_size)")
