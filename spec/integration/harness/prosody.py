@@ -123,13 +123,17 @@ class Prosody:
         output = open(self.directory / "output", "wb")
         with output:
             child = subprocess.Popen(
-                [binary(), "--config", str(self.config_file)],
+                [binary(), "--config", str(self.config_file), *self._arguments()],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
         if self.daemonise:
             self._adopt(child)
         else:
             self._child, self.pid = child, child.pid
         self._shell = wait_until(self._connect_shell, lambda: f"Prosody up\n{self.tail()}")
+
+    def _arguments(self):
+        # Older ones know the option `daemonize` instead.
+        return ["-D" if self.daemonise else "-F"] if has_module("admin_socket") else []
 
     def _adopt(self, parent):
         """Finds the daemon by its pidfile, as a child of this process, so that its exit status can be had."""
