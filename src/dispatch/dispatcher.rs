@@ -335,3 +335,287 @@ impl Dispatcher {
 fn current(service: &Mutex<Arc<Service>>) -> Arc<Service> {
     Arc::clone(&service.lock().unwrap_or_else(PoisonError::into_inner))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::WebService;
+    use super::*;
+    use crate::component_http::tests::{iq, message};
+    use crate::options::OptionValue::{Boolean, Number};
+    use std::os::fd::BorrowedFd;
+
+    /// A dispatcher whose every batch is kept.
+    struct Component {
+        dispatcher: Dispatcher,
+        sent: Vec<String>,
+    }
+
+    impl Component {
+        fn new(service: Service) -> Self {
+            Component {
+                dispatcher: Dispatcher::new(service).unwrap(),
+                sent: Vec::new(),
+            }
+        }
+
+        fn submit(&mut self, mut stanza: Stanza, from: &str, id: &str) {
+            stanza.envelope.from = from.to_owned();
+            stanza.envelope.id = Some(id.to_owned());
+            let mut batch = Batch::default();
+            self.dispatcher.submit(stanza, Instant::now(), &mut batch);
+            self.keep(&batch);
+            self.dispatcher.start().unwrap();
+        }
+
+        fn keep(&mut self, batch: &Batch) {
+            self.sent.extend(batch.stanzas.iter().map(Element::to_xml));
+        }
+
+        /// Drains until so many stanzas were sent in all.
+        fn wait_for(&mut self, count: usize) -> &[String] {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while self.sent.len() < count {
+                assert!(Instant::now() < deadline, "only {:?}", self.sent);
+                self.wait_for_outcome();
+            }
+            &self.sent
+        }
+
+        fn wait_for_outcome(&mut self) {
+            use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+            // SAFETY: the dispatcher owns the descriptor and outlives the borrow.
+            let fd = unsafe { BorrowedFd::borrow_raw(self.dispatcher.fd()) };
+            let mut set = [PollFd::new(fd, PollFlags::POLLIN)];
+            assert_eq!(
+                poll(&mut set, PollTimeout::from(20_000u16)),
+                Ok(1),
+                "nothing was concluded"
+            );
+            let mut batch = Batch::default();
+            self.dispatcher.drain(100, Instant::now(), &mut batch);
+            self.keep(&batch);
+        }
+
+        /// Waits until everything is concluded.
+        fn finish(&mut self) {
+            while !self.dispatcher.outstanding.is_empty() {
+                self.wait_for_outcome();
+            }
+        }
+
+        fn stop(&mut self) {
+            let mut batch = Batch::default();
+            self.dispatcher.stop(Instant::now(), &mut batch);
+            self.keep(&batch);
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_delivered_in_order_and_others_do_not_wait() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a/1", "r1");
+        component.submit(message(), "romeo@a/2", "r2");
+        component.submit(message(), "juliet@a", "j1");
+        let (first, second) = (web.next(), web.next());
+        let mut ids = [first.id(), second.id()];
+        ids.sort_unstable();
+        assert_eq!(ids, ["j1", "r1"]);
+        let (romeo, juliet) = if first.id() == "r1" {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        assert!(web.arrived.is_empty());
+        romeo.accept();
+        component.wait_for_outcome();
+        let next = web.next();
+        assert_eq!(next.id(), "r2");
+        next.answer.send(Some(r#"{"body":"2"}"#)).unwrap();
+        assert!(component.wait_for(1)[0].contains("<body>2</body>"));
+        juliet.accept();
+        component.stop();
+    }
+
+    #[test]
+    fn without_order_nobody_waits() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_ordered", Boolean(false))]));
+        component.submit(message(), "romeo@a", "1");
+        component.submit(message(), "romeo@a", "2");
+        let _both = (web.next(), web.next());
+        component.stop();
+        assert_eq!(component.sent.len(), 2);
+    }
+
+    #[test]
+    fn beyond_the_queue_senders_are_told_at_once() {
+        let web = WebService::start();
+        let options = [
+            ("component_post_concurrency", Number(1.0)),
+            ("component_post_queue_size", Number(2.0)),
+        ];
+        let mut component = Component::new(web.service(&options));
+        for id in 1..=4 {
+            component.submit(message(), &format!("{id}@a"), &id.to_string());
+        }
+        assert_eq!(component.sent.len(), 1);
+        assert!(component.sent[0].contains("id='4'"), "{:?}", component.sent);
+        assert!(component.sent[0].contains("<resource-constraint "));
+        for id in ["1", "2", "3"] {
+            let request = web.next();
+            assert_eq!(request.id(), id);
+            request.accept();
+        }
+        component.finish();
+        assert_eq!(component.sent.len(), 1);
+    }
+
+    #[test]
+    fn a_queue_of_nothing_still_takes_what_can_be_sent() {
+        let web = WebService::start();
+        let options = [
+            ("component_post_concurrency", Number(1.0)),
+            ("component_post_queue_size", Number(0.0)),
+        ];
+        let mut component = Component::new(web.service(&options));
+        component.submit(message(), "1@a", "1");
+        assert_eq!(component.sent.len(), 0);
+        component.submit(message(), "2@a", "2");
+        assert_eq!(component.sent.len(), 1);
+        web.next().accept();
+        component.wait_for_outcome();
+        component.submit(message(), "3@a", "3");
+        web.next().accept();
+        component.finish();
+        assert_eq!(component.sent.len(), 1);
+    }
+
+    #[test]
+    fn an_iq_expires_while_it_waits_and_is_not_sent_later() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(1.0))]));
+        component.submit(message(), "romeo@a", "m");
+        let hung = web.next();
+        component.submit(iq(), "romeo@a", "i");
+        let deadline = component.dispatcher.next_deadline().unwrap();
+        let mut batch = Batch::default();
+        let next = component
+            .dispatcher
+            .expire(deadline - Duration::from_millis(1), &mut batch);
+        assert_eq!((next, batch.stanzas.len()), (Some(deadline), 0));
+        assert_eq!(component.dispatcher.expire(deadline, &mut batch), None);
+        component.keep(&batch);
+        assert!(component.sent[0].contains("<remote-server-timeout "));
+        assert_eq!(component.dispatcher.next_deadline(), None);
+        hung.accept();
+        component.wait_for_outcome();
+        component.stop();
+        assert_eq!(component.sent.len(), 1, "{:?}", component.sent);
+    }
+
+    #[test]
+    fn the_end_returns_all_that_is_outstanding_once() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(20.0))]));
+        for id in 0..50 {
+            component.submit(message(), &format!("{}@a", id / 2), &id.to_string());
+        }
+        let hung: Vec<_> = (0..20).map(|_| web.next()).collect();
+        component.stop();
+        assert_eq!(component.sent.len(), 50);
+        for (id, error) in component.sent.iter().enumerate() {
+            assert!(
+                error.contains(&format!("id='{id}'")) && error.contains("<remote-server-timeout ")
+            );
+        }
+        component.stop();
+        component.submit(message(), "late@a", "late");
+        assert_eq!(component.sent.len(), 51);
+        drop(hung);
+    }
+
+    #[test]
+    fn nothing_is_started_for_what_ends_before_the_event_loop_runs() {
+        let web = WebService::start();
+        let mut dispatcher = Dispatcher::new(web.service(&[])).unwrap();
+        let mut batch = Batch::default();
+        dispatcher.submit(message(), Instant::now(), &mut batch);
+        assert!(dispatcher.is_resting());
+        dispatcher.stop(Instant::now(), &mut batch);
+        assert_eq!(batch.stanzas.len(), 1);
+        assert!(web.arrived.is_empty());
+    }
+
+    #[test]
+    fn what_a_room_sends_back_is_not_forwarded() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        let mut said = message();
+        said.envelope.type_ = Some("groupchat".into());
+        component.submit(said.clone(), "room@muc/romeo", "1");
+        web.next()
+            .answer
+            .send(Some(r#"{"body":"echo","id":"mine"}"#))
+            .unwrap();
+        assert!(component.wait_for(1)[0].contains("to='room@muc'"));
+        component.submit(said.clone(), "room@muc/bot", "mine");
+        component.submit(said, "room@muc/romeo", "2");
+        assert_eq!(web.next().id(), "2");
+        component.stop();
+        assert_eq!(component.sent.len(), 1, "a room gets no error");
+    }
+
+    #[test]
+    fn a_connection_that_breaks_off_is_an_error_and_no_second_request() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        web.next().accept();
+        component.wait_for_outcome();
+        component.submit(message(), "romeo@a", "2");
+        web.next().answer.send(None).unwrap();
+        assert!(component.wait_for(1)[0].contains("<remote-server-timeout "));
+        component.stop();
+        assert!(web.arrived.is_empty());
+    }
+
+    #[test]
+    fn as_many_at_a_time_as_allowed() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(60.0))]));
+        for id in 0..100 {
+            component.submit(message(), &format!("{id}@a"), &id.to_string());
+        }
+        let hung: Vec<_> = (0..60).map(|_| web.next()).collect();
+        for request in hung {
+            request.accept();
+        }
+        for _ in 0..40 {
+            web.next().accept();
+        }
+        component.finish();
+        assert_eq!(component.sent.len(), 0);
+    }
+
+    #[test]
+    fn settings_change_for_what_comes_next() {
+        let (old, new) = (WebService::start(), WebService::start());
+        let mut component = Component::new(old.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        component.submit(message(), "romeo@a", "2");
+        let first = old.next();
+        component.dispatcher.reconfigure(Arc::new(new.service(&[])));
+        first.accept();
+        component.wait_for_outcome();
+        let second = new.next();
+        assert_eq!(second.id(), "2");
+        second.accept();
+        component.finish();
+        assert!(component.sent.is_empty(), "{:?}", component.sent);
+    }
+}

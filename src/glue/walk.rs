@@ -163,14 +163,15 @@ impl Walk {
                 while ffi::lua_next(state, attributes) != 0 {
                     // A number as a key must not be asked for its text: that would change it.
                     let is_name = ffi::lua_type(state, -2) == ffi::LUA_TSTRING;
-                    if let (true, Some(value)) = (is_name, string(state, attributes + 2)) {
-                        if let Some(key) = string(state, attributes + 1) {
-                            if self.whole {
-                                self.writer.attr(key, value);
-                            }
-                            if depth == 1 {
-                                self.keep_attribute(key, value);
-                            }
+                    if is_name
+                        && let Some(key) = string(state, attributes + 1)
+                        && let Some(value) = string(state, attributes + 2)
+                    {
+                        if self.whole {
+                            self.writer.attr(key, value);
+                        }
+                        if depth == 1 {
+                            self.keep_attribute(key, value);
                         }
                     }
                     ffi::lua_settop(state, attributes + 1);
