@@ -4,7 +4,6 @@
 //! waits for whom, what was told to whom. Only exchanges and their outcomes cross to the workers.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -23,6 +22,9 @@ use crate::stanza::{Element, Envelope, Kind, Stanza};
 /// How long the end waits for the threads. They are interrupted; only a name look-up cannot be, and
 /// that has a thread of its own which nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many elements are sent at a time, or outcomes taken: about a millisecond's work.
+const BUDGET: usize = 200;
 
 /// What is to be sent and logged, in order.
 #[derive(Debug, Default)]
@@ -57,6 +59,8 @@ pub struct Dispatcher {
     reflections: Reflections,
     complaints: Complaints,
     completions: Arc<Completions>,
+    /// Stanzas that wait to be sent.
+    outbox: VecDeque<Element>,
     phase: Phase,
 }
 
@@ -91,6 +95,7 @@ impl Dispatcher {
             reflections: Reflections::default(),
             complaints: Complaints::default(),
             completions: Arc::new(Completions::new()?),
+            outbox: VecDeque::new(),
             phase: Phase::Resting(Vec::new()),
         })
     }
@@ -170,20 +175,30 @@ impl Dispatcher {
         }
     }
 
-    /// Starts the threads for what was taken so far. Not to be called before the event loop runs: a
-    /// server that goes into the background forks before that, and a fork leaves threads behind.
-    ///
-    /// # Errors
-    /// If the system has no thread to give.
-    pub fn start(&mut self) -> io::Result<()> {
+    /// Starts the threads for what was taken so far, and returns whether they are there; if not, it is
+    /// worth another try. Not to be called before the event loop runs: a server that goes into the
+    /// background forks before that, and a fork leaves threads behind.
+    pub fn start(&mut self, now: Instant, batch: &mut Batch) -> bool {
         let Phase::Resting(held) = &mut self.phase else {
-            return Ok(());
+            return true;
         };
+        if held.is_empty() {
+            return true;
+        }
         let service = Arc::clone(&self.service);
         let limit = current(&service).settings.concurrency;
-        let pool = Pool::start(limit, Arc::clone(&self.completions), move || {
+        let pool = match Pool::start(limit, Arc::clone(&self.completions), move || {
             current(&service)
-        })?;
+        }) {
+            Ok(pool) => pool,
+            Err(error) => {
+                let trouble = format!("the system has no thread to give: {error}");
+                batch
+                    .notes
+                    .push(self.complaints.note("cannot start yet", trouble, now));
+                return false;
+            }
+        };
         let held = std::mem::take(held);
         self.phase = Phase::Running(pool);
         for id in held {
@@ -194,33 +209,39 @@ impl Dispatcher {
                 self.dispatch(id, self.service());
             }
         }
-        Ok(())
+        true
     }
 
-    /// Takes what the workers have finished, up to so many. Returns whether there is more.
-    pub fn drain(&mut self, limit: usize, now: Instant, batch: &mut Batch) -> bool {
+    /// Takes what the workers have finished, up to some elements in all, so that the main thread gets to
+    /// see to others in between. Returns whether there is more.
+    pub fn drain(&mut self, now: Instant, batch: &mut Batch) -> bool {
         self.completions.reset();
-        for _ in 0..limit {
-            match self.completions.take() {
-                Some(Concluded { exchange, outcome }) => {
-                    self.conclude(exchange, outcome, now, batch)
-                }
-                None => return false,
+        let mut elements = 0;
+        while elements < BUDGET {
+            if let Some(stanza) = self.outbox.pop_front() {
+                elements += stanza.count();
+                batch.stanzas.push(stanza);
+            } else if let Some(Concluded { exchange, outcome }) = self.completions.take() {
+                elements += 1;
+                self.conclude(exchange, outcome, now, batch);
+            } else {
+                return false;
             }
         }
-        !self.completions.is_empty()
+        !(self.outbox.is_empty() && self.completions.is_empty())
     }
 
-    /// Concludes the iqs whose time is over. Returns when the next one's is.
-    pub fn expire(&mut self, now: Instant, batch: &mut Batch) -> Option<Instant> {
-        while let Some((deadline, id)) = self.deadlines.front().copied() {
-            if deadline > now && self.outstanding.contains_key(&id) {
-                return Some(deadline);
+    /// Concludes the iqs whose time is over, up to a number as in [`drain`](Self::drain).
+    pub fn expire(&mut self, now: Instant, batch: &mut Batch) {
+        for _ in 0..BUDGET {
+            match self.deadlines.front().copied() {
+                Some((deadline, id)) if deadline <= now => {
+                    self.deadlines.pop_front();
+                    self.conclude(id, Err(Failure::TimedOut), now, batch);
+                }
+                _ => return,
             }
-            self.deadlines.pop_front();
-            self.conclude(id, Err(Failure::TimedOut), now, batch);
         }
-        None
     }
 
     /// Concludes everything, for good: what the workers have finished as they have, the rest as failed.
@@ -237,6 +258,7 @@ impl Dispatcher {
                 ));
             }
         }
+        batch.stanzas.extend(self.outbox.drain(..));
         while let Some(Concluded { exchange, outcome }) = self.completions.take() {
             let interrupted = matches!(
                 outcome,
@@ -244,6 +266,7 @@ impl Dispatcher {
             );
             if !interrupted {
                 self.conclude(exchange, outcome, now, batch);
+                batch.stanzas.extend(self.outbox.drain(..));
             }
         }
         let mut rest: Vec<ExchangeId> = self.outstanding.keys().copied().collect();
@@ -298,7 +321,7 @@ impl Dispatcher {
                         self.reflections.remember(room, id, now);
                     }
                 }
-                batch.stanzas.extend(stanzas);
+                self.outbox.extend(stanzas);
             }
             Err(failure) => self.fail(&stanza.envelope, failure, now, batch),
         }
@@ -363,8 +386,8 @@ mod tests {
             stanza.envelope.id = Some(id.to_owned());
             let mut batch = Batch::default();
             self.dispatcher.submit(stanza, Instant::now(), &mut batch);
+            assert!(self.dispatcher.start(Instant::now(), &mut batch));
             self.keep(&batch);
-            self.dispatcher.start().unwrap();
         }
 
         fn keep(&mut self, batch: &Batch) {
@@ -392,7 +415,7 @@ mod tests {
                 "nothing was concluded"
             );
             let mut batch = Batch::default();
-            self.dispatcher.drain(100, Instant::now(), &mut batch);
+            self.dispatcher.drain(Instant::now(), &mut batch);
             self.keep(&batch);
         }
 
@@ -502,11 +525,11 @@ mod tests {
         component.submit(iq(), "romeo@a", "i");
         let deadline = component.dispatcher.next_deadline().unwrap();
         let mut batch = Batch::default();
-        let next = component
+        component
             .dispatcher
             .expire(deadline - Duration::from_millis(1), &mut batch);
-        assert_eq!((next, batch.stanzas.len()), (Some(deadline), 0));
-        assert_eq!(component.dispatcher.expire(deadline, &mut batch), None);
+        assert_eq!(batch.stanzas.len(), 0);
+        component.dispatcher.expire(deadline, &mut batch);
         component.keep(&batch);
         assert!(component.sent[0].contains("<remote-server-timeout "));
         assert_eq!(component.dispatcher.next_deadline(), None);
@@ -600,6 +623,29 @@ mod tests {
         }
         component.finish();
         assert_eq!(component.sent.len(), 0);
+    }
+
+    #[test]
+    fn a_long_answer_is_sent_in_parts_and_in_order() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        component.submit(message(), "romeo@a", "2");
+        let items: Vec<String> = (0..500).map(|n| format!(r#"{{"id":"{n}"}}"#)).collect();
+        web.next()
+            .answer
+            .send(Some(format!("[{}]", items.join(",")).leak()))
+            .unwrap();
+        component.wait_for_outcome();
+        assert!(component.sent.len() < 500);
+        web.next().answer.send(Some(r#"{"id":"500"}"#)).unwrap();
+        let mut batch = Batch::default();
+        while component.dispatcher.drain(Instant::now(), &mut batch) {}
+        component.keep(&batch);
+        for (id, stanza) in component.wait_for(501).iter().enumerate() {
+            assert!(stanza.contains(&format!("id='{id}'")), "{id}: {stanza}");
+        }
+        component.stop();
     }
 
     #[test]
