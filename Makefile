@@ -1,0 +1,97 @@
+# make help says what there is. Prosody's own Lua decides which library is built:
+# LUA_VERSION=5.1 builds for another one, LUA_FEATURE=luajit for LuaJIT.
+
+PREFIX := /usr/local
+PYTHON := /usr/bin/python3
+
+PROSODY := $(shell command -v prosody)
+# Prosody's first line names its Lua: #!/usr/bin/env lua5.4
+LUA := $(or $(if $(PROSODY),$(shell sed -n '1s,^\#! *\(/usr/bin/env \)\{0\,1\},,p' $(PROSODY))),lua5.4)
+LUA_VERSION := $(or $(shell $(LUA) -e 'print((_VERSION:match("%d%.%d")))' 2>/dev/null),5.4)
+ifeq ($(strip $(LUA_VERSION)),)
+$(error LUA_VERSION is empty: say for instance LUA_VERSION=5.4)
+endif
+LUA_FEATURE := lua$(subst .,,$(LUA_VERSION))
+PROSODY_SOURCE := $(or $(if $(PROSODY),$(shell sed -n "s/^CFG_SOURCEDIR='\(.*\)';$$/\1/p" $(PROSODY))),/usr/lib/prosody)
+
+MODULES_DIR := $(PREFIX)/lib/prosody/modules
+LIBRARY_DIR := $(PREFIX)/lib/lua/$(LUA_VERSION)
+
+LIBRARY := target/lua/$(LUA_VERSION)/prosody_components.so
+MODULES := $(wildcard lua/mod_*.lua)
+RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) $(shell find src -name '*.rs')
+
+CARGO := cargo
+export CARGO_TARGET_DIR := $(CURDIR)/target
+BUSTED = $(shell command -v busted)
+# What starts a Prosody starts this one, with the library that was built.
+ON_PROSODY := PROSODY='$(PROSODY)' LUA_VERSION=$(LUA_VERSION)
+PREREQUISITES := PYTHON=$(PYTHON) .ci/prerequisites
+
+# Cargo builds in parallel by itself; side by side, the steps below would only mix their output.
+.NOTPARALLEL:
+
+.PHONY: all
+all: $(LIBRARY) ## Build the library for Prosody's Lua
+
+$(LIBRARY): $(RUST_SOURCES)
+	$(CARGO) build --locked --release --lib --features $(LUA_FEATURE)
+	install -D -m 644 target/release/libprosody_components.so $@
+
+.PHONY: demo
+demo: ## Send a message through a Prosody of its own into a web service (KEEP=1: leave it running)
+	@$(PREREQUISITES) cargo cc prosody slixmpp
+	@$(MAKE) --no-print-directory all
+	@$(ON_PROSODY) $(PYTHON) examples/demo.py $(if $(KEEP),--keep)
+
+.PHONY: test
+test: ## Run all tests
+	@$(PREREQUISITES) cargo cc prosody busted slixmpp pytest openssl --optional node php ruby
+	@$(MAKE) --no-print-directory test-rust test-lua test-integration
+
+.PHONY: test-rust
+test-rust: ## Run the tests of the Rust code that needs no Lua
+	$(CARGO) test --locked
+
+.PHONY: test-lua
+test-lua: all ## Run the tests of the library inside Lua, beside Prosody's own modules
+	LUA_PATH='lua/?.lua;$(PROSODY_SOURCE)/?.lua;;' \
+	LUA_CPATH='$(dir $(LIBRARY))?.so;$(PROSODY_SOURCE)/?.so;;' \
+		$(LUA) $(BUSTED) spec
+
+.PHONY: test-integration
+test-integration: all ## Run the tests on a real Prosody
+	$(ON_PROSODY) $(PYTHON) -m pytest -ra spec/integration
+
+.PHONY: lint
+lint: ## Check format, lints and documentation
+	@$(PREREQUISITES) cargo clippy rustfmt cc luacheck
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features $(LUA_FEATURE) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
+	luacheck .
+
+.PHONY: install
+install: all ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it
+	install -d -m 755 '$(DESTDIR)$(MODULES_DIR)' '$(DESTDIR)$(LIBRARY_DIR)'
+	install -m 644 $(MODULES) '$(DESTDIR)$(MODULES_DIR)'
+	install -m 644 $(LIBRARY) '$(DESTDIR)$(LIBRARY_DIR)'
+
+.PHONY: uninstall
+uninstall: ## Remove what install put there
+	rm -f $(patsubst %,'$(DESTDIR)$(MODULES_DIR)/%',$(notdir $(MODULES)))
+	rm -f '$(DESTDIR)$(LIBRARY_DIR)/$(notdir $(LIBRARY))'
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf target .pytest_cache
+	find examples spec -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+-include benches/bench.mk
+-include packaging/packaging.mk

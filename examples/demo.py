@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""One message from an XMPP client through Prosody into a web service, and its answer back. Run: make demo
+
+A Prosody of its own serves the account and the bot below, on loopback and in a temporary
+directory. With --keep it goes on until Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import json
+import pathlib
+import signal
+import sys
+
+import slixmpp
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "spec" / "integration"))
+
+from harness.config import component  # noqa: E402
+from harness.prosody import Prosody  # noqa: E402
+from harness.waiting import DEADLINE  # noqa: E402
+from harness.web_service import WebService  # noqa: E402
+
+HOST = "127.0.0.1"
+ACCOUNT, PASSWORD = "alice@localhost", "wonderland"
+BOT_HOST = "bot.localhost"
+BOT_JID = f"echo@{BOT_HOST}"
+TEXT = "Hello, is anybody there? <3"
+
+
+class Client(slixmpp.ClientXMPP):
+    """Alice: sends to the bot and collects every message that comes back."""
+
+    def __init__(self):
+        # Nothing leaves the machine: the password may go without encryption.
+        super().__init__(ACCOUNT, PASSWORD, plugin_config={"feature_mechanisms": {"unencrypted_scram": True}})
+        self.received = asyncio.Queue()
+        self.add_event_handler("message", self.received.put_nowait)
+
+    async def log_in(self, port):
+        online = asyncio.ensure_future(self.wait_until("session_start", DEADLINE))
+        if hasattr(self, "enable_plaintext"):  # slixmpp 1.9 and later
+            self.enable_starttls, self.enable_plaintext = False, True
+            self.connect(HOST, port)
+        else:
+            self.connect((HOST, port), force_starttls=False, disable_starttls=True)
+        await online
+        self.send_presence()
+
+    def say(self, text):
+        message = self.make_message(BOT_JID, text, mtype="chat")
+        message.send()
+        return message
+
+
+def show(title, text):
+    indented = "\n".join("    " + line for line in text.expandtabs(4).splitlines())
+    print(f"\n{title}\n\n{indented}", flush=True)
+
+
+async def exchange(client, bot):
+    """Send one message, show what happens to it, and return whether the bot answered it."""
+    show(f"{ACCOUNT} sends to {BOT_JID}:", str(client.say(TEXT)))
+    reply = await asyncio.wait_for(client.received.get(), DEADLINE)
+    for request in bot.requests():
+        show("The web service gets this POST:", json.dumps(json.loads(request), indent=4))
+    show(f"Its answer is that text as the body of a JSON object, and {ACCOUNT} receives:", str(reply))
+    return reply["type"] != "error" and reply["body"] == TEXT
+
+
+async def keep(client, prosody):
+    """Leave everything running; print what comes, and send what is typed."""
+    show("Everything goes on running until Ctrl-C. Talk to it with any XMPP client:", "\n".join((
+        f"server    {HOST}, port {prosody.c2s_port}, without encryption",
+        f"account   {ACCOUNT}",
+        f"password  {PASSWORD}",
+        f"write to  {BOT_JID}, or any other name at {BOT_HOST}",
+        f"log       {prosody.log_file}")))
+    if sys.stdin.isatty():
+        print("\nOr type here: each line becomes a message.", flush=True)
+        asyncio.get_running_loop().add_reader(sys.stdin, read_line, client)
+    while True:
+        reply = await client.received.get()
+        print(f"{reply['from']}: {reply['error']['condition'] if reply['type'] == 'error' else reply['body']}", flush=True)
+
+
+def read_line(client):
+    line = sys.stdin.readline()
+    if not line:
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+    elif line.strip():
+        client.say(line.rstrip("\n"))
+
+
+async def demonstrate(prosody, bot, keep_running):
+    client = Client()
+    try:
+        await client.log_in(prosody.c2s_port)
+        answered = await exchange(client, bot)
+        if answered and keep_running:
+            await keep(client, prosody)
+        return answered
+    finally:
+        await client.disconnect()
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--keep", action="store_true", help="go on until Ctrl-C")
+    keep_running = arguments.parse_args().keep
+    # A demonstration that is ended from outside ends what it has started too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+
+    with WebService(sys.executable, "echo.py", "{port}") as bot:
+        bot_host = component(BOT_HOST, component_post_url=bot.url)
+        show("A Prosody starts, with this component in its configuration:", bot_host.section())
+        with Prosody([bot_host], accounts={ACCOUNT: PASSWORD}) as prosody:
+            try:
+                answered = asyncio.run(demonstrate(prosody, bot, keep_running))
+            except KeyboardInterrupt:
+                print("\nStopping.")
+                return 0
+            except asyncio.TimeoutError:
+                answered = False
+            if not answered:
+                print(f"\nThe bot's answer did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
+                return 1
+    if not keep_running:
+        print("\nmake demo KEEP=1 leaves it running, for you to talk to.")
+    return 0
+
+
+sys.exit(main())

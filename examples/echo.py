@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Answers every message with its own text. Run: python3 echo.py 8080"""
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps the connection open between messages
+    wbufsize = -1  # sends head and body in one packet
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        print(json.dumps(request), flush=True)
+        # No body, for instance "is typing": an empty object means no reply.
+        reply = {"body": request["body"]} if "body" in request else {}
+        content = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()

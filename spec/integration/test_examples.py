@@ -1,0 +1,102 @@
+"""Every bot in examples/ does on a real Prosody what its first lines say."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from harness.client import Component
+from harness.config import component
+from harness.prosody import COMPONENT_SECRET, Prosody
+from harness.web_service import WebService
+
+BOT_HOST = "bot.test"
+BOT_JID = f"echo@{BOT_HOST}"
+TYPING = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+ECHO_BOTS = {
+    "node": ("node", "echo.js", "{port}"),
+    "php": ("php", "-S", "127.0.0.1:{port}", "echo.php"),
+    "python": (sys.executable, "echo.py", "{port}"),
+    "ruby": ("ruby", "echo.rb", "{port}"),
+}
+
+
+@contextlib.contextmanager
+def served_by(*command):
+    """A running bot with a Prosody that posts to it; gives the bot and a component to talk to it from."""
+    with (WebService(*command) as bot,
+          Prosody([component(BOT_HOST, component_post_url=bot.url)]) as prosody,
+          contextlib.closing(Component(prosody.component_port, "peers.test", COMPONENT_SECRET)) as peers):
+        yield bot, peers
+
+
+@pytest.fixture(params=ECHO_BOTS)
+def echo(request):
+    command = ECHO_BOTS[request.param]
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    if request.param == "ruby" and subprocess.run(["ruby", "-e", "require 'webrick'"], capture_output=True).returncode:
+        pytest.skip("WEBrick is not installed for this ruby")
+    with served_by(*command) as bot_and_peers:
+        yield bot_and_peers
+
+
+def test_echo_bots_answer_a_message_with_its_text(echo):
+    bot, peers = echo
+    alice = peers.peer()
+    text = "Grüße & <b>\"quotes\"</b> \U0001f600\nand a second line"
+    alice.say(BOT_JID, text)
+    reply = alice.receive()
+    assert (reply.sender, reply.to, reply.type, reply.body) == (BOT_JID, alice.jid, "chat", text)
+    [shown] = bot.requests()
+    assert json.loads(shown)["body"] == text
+
+
+def test_echo_bots_answer_a_room_in_the_room(echo):
+    _, peers = echo
+    room = peers.peer("room@peers.test/alice")
+    room.say(BOT_JID, "hello, all", type="groupchat")
+    reply = room.receive()
+    assert (reply.to, reply.type, reply.body) == ("room@peers.test", "groupchat", "hello, all")
+
+
+def test_echo_bots_keep_silent_about_a_message_without_text(echo):
+    bot, peers = echo
+    alice = peers.peer()
+    alice.send("message", TYPING, to=BOT_JID, type="chat")
+    alice.say(BOT_JID, "there")
+    # Replies keep the order of the messages, so that one to the first would come first.
+    assert alice.receive().body == "there"
+    assert len(bot.requests()) == 2
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for name in ("cat.jpg", "Office & Map #2.png", "notes.txt"):
+        (tmp_path / name).touch()
+    command = (sys.executable, "pictures.py", "{port}", str(tmp_path), "https://www.example.com/p?size=1&file=")
+    with served_by(*command) as (_, peers):
+        yield peers
+
+
+@pytest.mark.parametrize(("name", "file"), [("Cat", "cat.jpg"), ("office & map #2", "Office%20%26%20Map%20%232.png")])
+def test_the_picture_bot_answers_a_name_with_its_picture(pictures, name, file):
+    alice = pictures.peer()
+    alice.say(BOT_JID, name)
+    reply = alice.receive()
+    url = f"https://www.example.com/p?size=1&file={file}"
+    assert (reply.sender, reply.to, reply.type, reply.body) == (BOT_JID, alice.jid, "chat", url)
+    assert reply.element.findtext("{jabber:x:oob}x/{jabber:x:oob}url") == url
+
+
+def test_the_picture_bot_lists_its_pictures_to_a_person_but_not_to_a_room(pictures):
+    alice, room = pictures.peer(), pictures.peer("room@peers.test/alice")
+    alice.say(BOT_JID, "dog")
+    assert alice.receive().body == "I have: cat, office & map #2"
+    room.say(BOT_JID, "dog", type="groupchat")
+    room.say(BOT_JID, "cat", type="groupchat")
+    reply = room.receive()
+    assert (reply.to, reply.type) == ("room@peers.test", "groupchat")
+    assert reply.body.endswith("cat.jpg")

@@ -1,0 +1,80 @@
+"""The JSON that README.markdown shows is what the component sends, and what it takes."""
+
+import json
+import re
+
+import pytest
+
+from harness import bot as bots, config, stanza as stanzas
+from harness.behaviours import respond
+from harness.client import Component
+from harness.prosody import COMPONENT_SECRET, REPOSITORY
+
+BOT_HOST = "bot.example.com"
+README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
+REQUEST, *REPLIES = re.findall(r"^``` \{\.json\}\n(.*?)^```$", README, re.M | re.S)
+
+
+def hosts(backend):
+    return [
+        bots.component(backend, BOT_HOST, component_post_stanzas=["message", "iq"]),
+        config.external_component("example.com", COMPONENT_SECRET),
+        config.external_component("rooms.example.com", COMPONENT_SECRET),
+    ]
+
+
+@pytest.fixture
+def bot(bot_at):
+    return bot_at(BOT_HOST)
+
+
+@pytest.fixture
+def users(prosody):
+    component = Component(prosody.component_port, "example.com", COMPONENT_SECRET)
+    yield component
+    component.close()
+
+
+@pytest.fixture
+def rooms(prosody):
+    component = Component(prosody.component_port, "rooms.example.com", COMPONENT_SECRET)
+    yield component
+    component.close()
+
+
+def as_meant(request):
+    """The request with its XML in a form that can be compared."""
+    return {**request, "stanza": stanzas.canonical(stanzas.parse(request["stanza"]))}
+
+
+def test_the_request(bot, users):
+    shown = json.loads(REQUEST)
+    users.send(shown["stanza"])
+    assert as_meant(bot.request().json) == as_meant(shown)
+
+
+@pytest.mark.parametrize("answer", REPLIES, ids=range(1, len(REPLIES) + 1))
+def test_every_reply_is_sent(bot, users, rooms, answer):
+    addressees = {
+        "alice@example.com/phone": users.peer("alice@example.com/phone"),
+        "bob@example.com": users.peer("bob@example.com"),
+        "tea@rooms.example.com/Weather": rooms.peer("tea@rooms.example.com/Weather"),
+    }
+    alice = addressees["alice@example.com/phone"]
+    bot.behave(respond(200, answer))
+    if "<iq" in answer:
+        alice.iq(f"weather@{BOT_HOST}", "<time xmlns='urn:xmpp:time'/>")
+    else:
+        alice.say(f"weather@{BOT_HOST}", "Tokyo, tomorrow")
+
+    replies = json.loads(answer)
+    for reply in replies if isinstance(replies, list) else [replies]:
+        whole = stanzas.parse(reply["stanza"]) if "stanza" in reply else None
+        to = whole.get("to") if whole is not None else reply.get("to")
+        received = addressees[to or alice.jid].receive()
+        assert received.sender == f"weather@{BOT_HOST}"
+        if whole is None:
+            assert (received.type, received.body) == (reply.get("type", "chat"), reply["body"])
+        else:
+            assert received.type == whole.get("type")
+            assert stanzas.canonical(received.element)[3] == stanzas.canonical(whole)[3]
