@@ -1,4 +1,7 @@
 //! Two components for the Prosody XMPP server.
 #![deny(missing_docs)]
 
+pub mod component_http;
+pub mod dispatch;
+pub mod options;
 pub mod stanza;
