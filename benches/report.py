@@ -7,7 +7,7 @@ MEGABYTE = 1_000_000
 
 def show(results):
     machine = results["machine"]
-    print(f"{machine['cpu']}, {machine['cores']} cores, Prosody {machine['prosody']}")
+    print(f"{machine['cpu']}, {machine['cores']} cores, {machine['prosody']}")
     for setting in SETTINGS:
         if setting.name in results["settings"]:
             show_setting(setting, results["settings"][setting.name])

@@ -50,7 +50,7 @@ def main():
             progress("a minute later")
             results["in_flight"] = in_flight.settle()
             results["faults"] += in_flight.faults
-    print("\r\033[K", end="", file=sys.stderr)
+    progress("")
     report.show(results)
     if arguments.save:
         save(results)
@@ -70,11 +70,11 @@ def parse_arguments():
 
 def machine():
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    about = subprocess.run(["prosodyctl", "version"], text=True, capture_output=True)
+    about = subprocess.run(["prosodyctl", "about"], text=True, capture_output=True, check=True)
     return {
         "cpu": model.group(1) if model else platform.machine(),
         "cores": os.cpu_count(),
-        "prosody": about.stdout.strip(),
+        "prosody": about.stdout.splitlines()[0],
     }
 
 

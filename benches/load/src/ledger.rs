@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Text that needs escaping in XML and in JSON, and more than a byte per character here and there.
-const FILLER: &str =
-    "It's plain text, \"R&D\" <said> so: déjà vu, 100 %. Nothing more to see in this line. ";
+/// Text as people write it: here and there a character that is escaped or has more than a byte.
+const FILLER: &str = "Let's meet where we met last time, at half past seven if that suits everybody. \
+    There is a new café across the street & they say that the soup is worth the way, so bring time and \
+    somebody to share it with. Ask whoever comes to call before six, since the table has to be kept. ";
 
 /// What was wrong with the answers; all zero is a clean run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
