@@ -1,12 +1,14 @@
 """What exchanges in flight and stanzas in the queue cost in memory, on Prosodys of their own."""
 
-import json
+import contextlib
+import os
+import signal
 import statistics
-import subprocess
 import time
 
 from server import Server
 from settings import HTTP, MODULES
+from harness.config import component
 
 IN_FLIGHT, ROUNDS = 1_000, 3
 QUEUED = 100_000
@@ -19,20 +21,24 @@ class InFlight:
     """Keeps 1,000 exchanges in flight at a backend that takes a second, then looks again a minute later."""
 
     def __init__(self, parties, backend):
-        options = {"component_post_url": backend.url("body", 1_000), "component_post_concurrency": IN_FLIGHT}
-        self.servers = {party: Server([("load.bench.test",), (HOST, MODULES[party], options)]) for party in parties}
+        url = backend.url("body", 1_000)
+        self.servers = {
+            party: Server([component(HOST, MODULES[party], component_post_url=url, component_post_concurrency=IN_FLIGHT)])
+            for party in parties
+        }
         self.idle, self.peak, self.rates = {}, {}, {party: [] for party in parties}
         self.ended = 0.0
         self.faults = []
 
     def __enter__(self):
-        for server in self.servers.values():
-            server.__enter__()
+        with contextlib.ExitStack() as stack:
+            for server in self.servers.values():
+                stack.enter_context(server)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *failure):
-        for server in self.servers.values():
-            server.__exit__(*failure)
+        self._stack.close()
 
     def run(self):
         self.idle = {party: server.resident() for party, server in self.servers.items()}
@@ -61,23 +67,20 @@ class InFlight:
 
 def queued(backend):
     """Resident memory of 100,000 stanzas that wait for a backend that does not answer, each from another sender."""
-    options = {
-        "component_post_url": backend.url("body", 3_600_000),
-        "component_post_timeout": 3_600,
-        "component_post_concurrency": 4,
-        "component_post_queue_size": 2 * QUEUED,
-    }
-    with Server([("load.bench.test",), (HOST, MODULES[HTTP], options)]) as server:
-        server.load("messages", f"warm@{HOST}", count=0)
+    host = component(
+        HOST,
+        MODULES[HTTP],
+        component_post_url=backend.url("body", 3_600_000),
+        component_post_timeout=3_600,
+        component_post_concurrency=4,
+        component_post_queue_size=2 * QUEUED,
+    )
+    with Server([host]) as server:
         before = server.resident()
-        flood = server.start(
-            *server.load_command("flood", JID, count=QUEUED, size=200), stdin=subprocess.PIPE
-        )
-        report = json.loads(flood.stdout.readline())
-        after = server.resident()
-        # Its end would otherwise wait until every one of them is bounced.
-        server.process.kill()
-        flood.communicate()
+        with server.flood(JID, count=QUEUED, size=200) as report:
+            after = server.resident()
+            # An orderly end would bounce every one of them first.
+            os.kill(server.pid, signal.SIGKILL)
     if report["answered"]:
         raise RuntimeError(f"{report['answered']} of the queued stanzas were answered")
     own = report["bytes"] / QUEUED

@@ -20,7 +20,7 @@ import chart
 import report
 from memory import InFlight, queued
 from server import BENCHES, Backend, Server
-from settings import DIRECT, HTTP, IMPLEMENTATION, NATIVE, NETHTTP, PROXY, PROXY_HOST, SETTINGS, components
+from settings import DIRECT, HTTP, IMPLEMENTATION, NATIVE, NETHTTP, PROXY, PROXY_HOST, SETTINGS, TARGET_HOST, hosts
 
 IN_FLIGHT, QUEUE = "in-flight", "queue"
 
@@ -79,14 +79,12 @@ def machine():
 
 
 def measure(settings, backend, arguments, results):
-    with Server(components(settings, backend)) as server:
+    with Server(hosts(settings, backend)) as server:
         if any(NATIVE in setting.parties for setting in settings):
             server.connect_native("native.bench.test")
         for setting in settings:
             results["settings"][setting.name] = take_turns(setting, server, arguments, results["faults"])
-        complaints = server.complaints()
-    if complaints:
-        results["faults"].append(f"Prosody logged: {complaints[:2000]}")
+        results["faults"] += [f"Prosody logged: {line}" for line in server.log()[:10]]
 
 
 def take_turns(setting, server, arguments, faults):
@@ -107,7 +105,7 @@ def one_run(setting, party, server, seconds):
     options = {**setting.load(), "seconds": seconds}
     if party in (DIRECT, PROXY):
         to = PROXY_HOST if party == PROXY else IMPLEMENTATION
-        return server.load("iqs", to, target_host="target.bench.test", implementation=IMPLEMENTATION, **options)
+        return server.load("iqs", to, target_host=TARGET_HOST, implementation=IMPLEMENTATION, **options)
     return server.load("messages", f"bot@{setting.host(party)}", **options)
 
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from server import external
+from harness.config import component
+
 ECHO, NATIVE, NETHTTP, HTTP = "echo", "native", "nethttp", "component_http"
 DIRECT, PROXY = "direct", "client_proxy"
 
@@ -15,7 +18,8 @@ NAMES = {
 }
 MODULES = {ECHO: "bench_echo", NETHTTP: "bench_nethttp", HTTP: "component_http"}
 
-IMPLEMENTATION = "implementation@target.bench.test/bench"
+TARGET_HOST = "target.bench.test"
+IMPLEMENTATION = f"implementation@{TARGET_HOST}/bench"
 PROXY_HOST = "proxy.bench.test"
 
 
@@ -59,7 +63,7 @@ SETTINGS = (
     Setting("outstanding-512", "512 outstanding", MESSAGES, outstanding=512),
     Setting("ordered", "64 outstanding from 8 senders", (ECHO, HTTP), senders=8),
     Setting("body-2k", "bodies of 2 kB", MESSAGES, size=2_000),
-    Setting("body-100k", "bodies of 100 kB", MESSAGES, size=100_000),
+    Setting("body-100k", "16 outstanding, bodies of 100 kB", MESSAGES, outstanding=16, size=100_000),
     Setting("by-stanza", "reply by stanza", (ECHO, *OVER_HTTP), reply="stanza"),
     Setting("backend-20ms", "backend takes 20 ms", OVER_HTTP, delay=20),
     Setting("tls", "backend over TLS", OVER_HTTP, scheme="https"),
@@ -68,24 +72,25 @@ SETTINGS = (
 )
 
 
-def components(settings, backend):
-    """The components that the settings need, as `Server` takes them."""
-    found = {"load.bench.test": ("load.bench.test",)}
+def hosts(settings, backend):
+    """The hosts that the settings need."""
+    found = {}
     for setting in settings:
         for party in setting.parties:
             if party in (DIRECT, PROXY):
-                found["target.bench.test"] = ("target.bench.test",)
+                found[TARGET_HOST] = external(TARGET_HOST)
             if party == PROXY:
-                found[PROXY_HOST] = (PROXY_HOST, "client_proxy", {"target_address": IMPLEMENTATION.split("/")[0]})
-            if party in (ECHO, NATIVE, NETHTTP, HTTP):
-                host = setting.host(party)
-                found[host] = (host, MODULES.get(party), options(setting, party, backend))
+                found[PROXY_HOST] = component(PROXY_HOST, "client_proxy", target_address=IMPLEMENTATION.split("/")[0])
+            if party == NATIVE:
+                found[setting.host(party)] = external(setting.host(party))
+            if party in MODULES:
+                found[setting.host(party)] = component(setting.host(party), MODULES[party], **options(setting, party, backend))
     return list(found.values())
 
 
 def options(setting, party, backend):
     """The options of a component that has a backend."""
     if party not in OVER_HTTP:
-        return None
+        return {}
     url = {"component_post_url": backend.url(setting.reply, setting.delay, setting.scheme)}
     return {**url, "component_post_ca_file": backend.ca_file} if setting.scheme == "https" else url
