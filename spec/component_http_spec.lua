@@ -37,7 +37,7 @@ local function prosody(options)
 end
 
 local function load_module(record)
-	local env = setmetatable({ module = record.module }, { __index = _G });
+	local env = setmetatable({ module = record.module, prosody = { paths = {} } }, { __index = _G });
 	env.require = function (name) return record.modules[name] or require(name); end
 	assert(loadfile("lua/mod_component_http.lua", "t", env))();
 	return env.module;
