@@ -55,6 +55,8 @@ struct Crew {
     least_idle: AtomicUsize,
     /// Exchanges finished since the overseer last looked.
     finished: AtomicUsize,
+    /// Whether the system refused a thread since somebody asked.
+    refused: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -79,6 +81,7 @@ impl Pool {
             live: AtomicUsize::new(0),
             least_idle: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
         let overseer = Overseer {
@@ -102,20 +105,35 @@ impl Pool {
         self.crew.call_if_short();
     }
 
+    /// Whether the system has refused a thread since the last call.
+    pub fn was_refused(&self) -> bool {
+        self.crew.refused.swap(false, SeqCst)
+    }
+
     /// Tells the threads to go and waits for them, but no longer than `patience`. Whatever is still in
     /// the queue is dropped: somebody else concludes those exchanges.
     ///
     /// Returns whether all are gone.
     pub fn stop(self, patience: Duration) -> bool {
-        let Pool { all_gone, crew } = self;
-        crew.stopping.store(true, SeqCst);
-        crew.queue.close();
-        // Full means that the overseer is about to look anyway.
-        let _ = crew.call.try_send(());
+        self.dismiss();
         matches!(
-            all_gone.recv_timeout(patience),
+            self.all_gone.recv_timeout(patience),
             Err(RecvTimeoutError::Disconnected)
         )
+    }
+
+    fn dismiss(&self) {
+        self.crew.stopping.store(true, SeqCst);
+        self.crew.queue.close();
+        // Full means that the overseer is about to look anyway.
+        let _ = self.crew.call.try_send(());
+    }
+}
+
+impl Drop for Pool {
+    /// Nobody waits, but the threads go.
+    fn drop(&mut self) {
+        self.dismiss();
     }
 }
 
@@ -209,8 +227,9 @@ impl Overseer {
                 drop(alive);
             });
             if started.is_err() {
-                // The system has no more threads: those that there are do what they can.
+                // The workers that there are do what they can.
                 self.crew.live.fetch_sub(1, SeqCst);
+                self.crew.refused.store(true, SeqCst);
                 std::thread::sleep(WATCH);
                 return;
             }
