@@ -74,7 +74,7 @@ impl Pool {
         let (call, calls) = bounded(1);
         let (alive, all_gone) = bounded(0);
         let crew = Arc::new(Crew {
-            queue: Queue::new(),
+            queue: Queue::default(),
             call,
             completions,
             limit: AtomicUsize::new(limit),
@@ -140,7 +140,7 @@ impl Drop for Pool {
 impl Crew {
     /// Calls the overseer if more tasks wait than workers, and there may be more workers.
     fn call_if_short(&self) {
-        let short = self.queue.len() > self.queue.idle();
+        let short = self.queue.waiting() > self.queue.idle();
         if short && self.live.load(SeqCst) < self.limit.load(SeqCst) {
             // Full means that it has been called already.
             let _ = self.call.try_send(());
@@ -150,7 +150,7 @@ impl Crew {
     /// Whether none but the reserve is there, and nobody works.
     fn is_at_rest(&self) -> bool {
         let live = self.live.load(SeqCst);
-        live <= RESERVE && self.queue.idle() == live && self.queue.len() == 0
+        live <= RESERVE && self.queue.idle() == live && self.queue.waiting() == 0
     }
 
     fn work(&self) {
@@ -197,7 +197,7 @@ impl Overseer {
     fn reinforce(&self) {
         let crew = &*self.crew;
         while !crew.stopping.load(SeqCst) {
-            let waiting = crew.queue.len().saturating_sub(crew.queue.idle());
+            let waiting = crew.queue.waiting().saturating_sub(crew.queue.idle());
             let live = crew.live.load(SeqCst);
             let room = crew.limit.load(SeqCst).saturating_sub(live);
             if waiting == 0 || room == 0 {

@@ -24,9 +24,8 @@ pub struct Queue<T> {
     call: Condvar,
 }
 
-impl<T> Queue<T> {
-    /// An empty queue.
-    pub fn new() -> Self {
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
         let (push, pop) = unbounded();
         Queue {
             push,
@@ -38,7 +37,9 @@ impl<T> Queue<T> {
             call: Condvar::new(),
         }
     }
+}
 
+impl<T> Queue<T> {
     /// Adds one. Never waits for a thread that is at work.
     pub fn push(&self, item: T) {
         // Fails only if the receiver is gone, which lives in `self`.
@@ -74,12 +75,12 @@ impl<T> Queue<T> {
         self.call.notify_all();
     }
 
-    /// How many items there are.
-    pub fn len(&self) -> usize {
+    /// How many items wait for a thread.
+    pub fn waiting(&self) -> usize {
         self.pop.len()
     }
 
-    /// How many threads wait.
+    /// How many threads wait for an item.
     pub fn idle(&self) -> usize {
         self.idle.load(SeqCst)
     }
@@ -92,7 +93,7 @@ impl<T> Queue<T> {
     fn search(&self) -> Option<T> {
         let item = self.try_pop();
         self.searching.store(false, SeqCst);
-        if self.len() > 0 {
+        if self.waiting() > 0 {
             self.call_if_idle();
         }
         item
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_item_is_taken_once() {
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::default());
         let (taken, see) = unbounded();
         let workers = workers(&queue, move |item| taken.send(item).unwrap());
         // One at a time, then many: the last item is what a lost call would leave behind.
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn idle_threads_call_each_other_to_items_that_take_long() {
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::default());
         let (done, see) = unbounded();
         let all_at_work = Arc::new(Barrier::new(THREADS));
         let workers = workers(&queue, move |()| {
@@ -190,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_closed_queue_gives_nothing() {
-        let queue = Queue::new();
+        let queue = Queue::default();
         queue.push(1);
         queue.close();
         assert_eq!(queue.pop(), None);
-        assert_eq!((queue.len(), queue.idle()), (1, 0));
+        assert_eq!((queue.waiting(), queue.idle()), (1, 0));
     }
 }
