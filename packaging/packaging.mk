@@ -26,7 +26,7 @@ library-luajit:
 .PHONY: matrix
 matrix: ## Test on another Prosody: PROSODY=path/to/bin/prosody
 	@$(MAKE) --no-print-directory all
-	$(ON_PROSODY) $(PYTHON) packaging/matrix.py
+	$(ON_PROSODY) PYTHON=$(PYTHON) packaging/matrix.sh '$(PROSODY_SOURCE)' '$(LUA)' $(PYTEST_OPTIONS)
 
 ## Rocks
 
