@@ -13,7 +13,7 @@ fail() {
 # The files that an installation could touch. What Prosody stores is not part of it.
 snapshot() {
 	find /etc /opt /usr /var -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o \
-		-path /var/lib/prosody -prune -o -path /var/log -prune -o -print | sort
+		-path /var/cache -prune -o -path /var/lib/prosody -prune -o -path /var/log -prune -o -print | sort
 }
 
 # What an admin writes into the configuration.
