@@ -1,4 +1,6 @@
 //! Two components for the Prosody XMPP server.
 #![deny(missing_docs)]
 
+pub mod client_proxy;
+pub mod options;
 pub mod stanza;
