@@ -46,7 +46,7 @@ demo: ## Send a message through a Prosody of its own into a web service (KEEP=1:
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted slixmpp pytest openssl node php ruby
+	@$(PREREQUISITES) cargo cc prosody busted slixmpp pytest openssl --optional node php ruby
 	@$(MAKE) --no-print-directory test-rust test-lua test-integration
 
 .PHONY: test-rust

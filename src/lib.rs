@@ -2,5 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod client_proxy;
+pub mod component_http;
+pub mod dispatch;
 pub mod options;
 pub mod stanza;

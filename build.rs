@@ -1,0 +1,42 @@
+//! How the library is linked, so that it needs the C library alone and outlives every `dlclose`.
+//!
+//! - `-z nodelete`: Lua unloads its C modules when Prosody exits; a worker that is still inside the
+//!   library then would crash the server at the end of its life.
+//! - The unwinder is linked in. Rust's standard library asks for `libgcc_s.so`, which slim
+//!   installations do not have. GNU's C compilers carry the same code as the archive
+//!   `libgcc_eh.a`; a linker script under the shared library's name leads to it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    if env::var_os("CARGO_CFG_TARGET_OS").is_none_or(|os| os != "linux") {
+        return Ok(());
+    }
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    if let Some(archive) = unwinder_archive() {
+        let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+        fs::write(
+            out.join("libgcc_s.so"),
+            format!("INPUT({})\n", archive.display()),
+        )?;
+        println!("cargo::rustc-cdylib-link-arg=-L{}", out.display());
+    }
+    Ok(())
+}
+
+/// Where the linker's compiler keeps `libgcc_eh.a`; none if it is not GNU's, and then the
+/// library needs whatever that compiler links by itself.
+fn unwinder_archive() -> Option<PathBuf> {
+    let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let output = Command::new(linker)
+        .arg("-print-file-name=libgcc_eh.a")
+        .output()
+        .ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    // A compiler that does not have the file prints its bare name.
+    Some(Path::new(path.trim()).to_owned()).filter(|path| path.is_absolute())
+}

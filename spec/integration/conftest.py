@@ -1,0 +1,102 @@
+"""Fixtures for the integration tests: one Prosody per file, made of what the file's `hosts(backend)` returns."""
+
+import contextlib
+
+import pytest
+
+from harness import prosody as servers
+from harness.backend import Backend
+from harness.bot import Bot
+from harness.client import Component
+
+
+def pytest_sessionstart(session):
+    library = servers.library_directory() / "prosody_components.so"
+    if not library.exists():
+        raise pytest.UsageError(f"{library} is not there: run `make all` first")
+    servers.become_subreaper()
+
+
+@pytest.fixture(scope="session")
+def backend():
+    with Backend() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def prosody(request, backend):
+    module = request.module
+    with servers.Prosody(
+        module.hosts(backend),
+        accounts=getattr(module, "ACCOUNTS", None),
+        options=getattr(module, "OPTIONS", None),
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def peers(prosody):
+    """The XEP-0114 component that tests speak through."""
+    component = Component(prosody.component_port, "peers.test", servers.COMPONENT_SECRET)
+    yield component
+    component.close()
+
+
+@pytest.fixture
+def peer(peers):
+    """A JID of its own for every test."""
+    return peers.peer()
+
+
+@pytest.fixture
+def bot(prosody, backend):
+    """The host bot.test with a backend that accepts everything until told otherwise."""
+    bot = Bot(backend)
+    yield bot
+    bot.release()
+
+
+@pytest.fixture
+def bot_at(prosody, backend):
+    """A function from a host's name to its Bot."""
+    bots = []
+
+    def at(host):
+        bots.append(Bot(backend, host))
+        return bots[-1]
+    yield at
+    for bot in bots:
+        bot.release()
+
+
+@pytest.fixture(scope="session")
+def peer_of():
+    """A function that starts a Prosody of the test's own and gives a JID to speak through, as a context manager."""
+    @contextlib.contextmanager
+    def start(hosts, **arguments):
+        with servers.Prosody(hosts, **arguments) as prosody:
+            component = Component(prosody.component_port, "peers.test", servers.COMPONENT_SECRET)
+            peer = component.peer()
+            peer.component, peer.prosody = component, prosody
+            yield peer
+            component.close()
+            assert_no_tracebacks(prosody)
+    return start
+
+
+@pytest.fixture(autouse=True)
+def no_tracebacks(request):
+    """After every test Prosody is alive and has logged no Lua error."""
+    if "prosody" not in request.fixturenames:
+        yield
+        return
+    prosody = request.getfixturevalue("prosody")
+    position = prosody.log_position()
+    yield
+    assert prosody.alive()
+    assert_no_tracebacks(prosody, position)
+
+
+def assert_no_tracebacks(prosody, since=0):
+    tracebacks = [line for line in prosody.log(since) if "traceback" in line.text.lower()]
+    assert not tracebacks, tracebacks[0]

@@ -1,0 +1,275 @@
+"""An HTTP server on raw sockets whose every byte a test decides; it records what it was asked."""
+
+import itertools
+import json
+import socket
+import ssl
+import struct
+import threading
+import time
+import urllib.parse
+
+from .waiting import DEADLINE, wait_until
+
+
+RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class Request:
+    """One request as it came: its target, headers, body, when, and on which connection."""
+
+    def __init__(self, head, body, connection, number):
+        request_line, *lines = head.decode("latin-1").split("\r\n")
+        self.method, self.target, self.version = request_line.split(" ")
+        self.path, _, self.query = self.target.partition("?")
+        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines if line]
+        self.body = body
+        self.connection = connection
+        self.number_on_connection = number
+        self.arrived = time.monotonic()
+        self.concluded = None
+
+    def header(self, name):
+        """The value of the only header of that name (None without one)."""
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        assert len(values) < 2, f"{name} is there {len(values)} times"
+        return values[0] if values else None
+
+    @property
+    def json(self):
+        return json.loads(self.body.decode("utf-8"))
+
+
+class Exchange:
+    """A request and the socket on which a behaviour answers it."""
+
+    def __init__(self, request, connection, endpoint):
+        self.request, self._socket, self._endpoint = request, connection, endpoint
+        self.keep_open = True
+
+    def send(self, octets):
+        self._socket.sendall(octets)
+
+    def close(self):
+        """Ends the connection in an orderly way after this exchange (FIN)."""
+        self.keep_open = False
+
+    def reset(self):
+        """Ends the connection at once with a RST."""
+        reset(self._socket)
+        self.keep_open = False
+
+    def hang(self, at_most=None):
+        """Holds the answer back until the test releases the endpoint or the other side goes away."""
+        self._endpoint.hold(self._socket, at_most)
+
+    def wait_for_end(self, deadline=DEADLINE):
+        """Waits until the other side closes the connection; returns whether it did."""
+        return peer_is_gone(self._socket, deadline)
+
+
+def reset(connection):
+    connection.setsockopt(*RESET_ON_CLOSE)
+    connection.close()
+
+
+def peer_is_gone(connection, timeout):
+    """Whether the other side closes within the time-out; reads and drops what it still sends."""
+    end = time.monotonic() + timeout
+    try:
+        while (left := end - time.monotonic()) > 0:
+            connection.settimeout(left)
+            if not connection.recv(65536):
+                return True
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    finally:
+        if connection.fileno() != -1:
+            connection.settimeout(None)
+    return False
+
+
+class Endpoint:
+    """One path of a backend: how it behaves now, and the requests that it got."""
+
+    def __init__(self, backend, path):
+        self.path = path
+        self.url = backend.url + path
+        self._condition = threading.Condition()
+        self.start_afresh()
+
+    def start_afresh(self, behaviour=None):
+        """Forgets requests, lets everything held go, and sets the behaviour (None: accept without reply)."""
+        with self._condition:
+            if hasattr(self, "_released"):
+                self._released.set()
+            self._released = threading.Event()
+            self._requests, self._behaviour = [], behaviour or accept
+            self.in_flight = self.most_in_flight = 0
+
+    def behave(self, behaviour):
+        with self._condition:
+            self._behaviour = behaviour
+
+    def release(self):
+        """Lets every exchange that hangs go on, and those to come."""
+        self._released.set()
+
+    def hold(self, connection, at_most):
+        released = self._released
+        end = time.monotonic() + (at_most or 3 * DEADLINE)
+        while time.monotonic() < end:
+            if released.wait(0.02):
+                return
+            if at_most is None and closed_meanwhile(connection):
+                return
+
+    @property
+    def requests(self):
+        with self._condition:
+            return list(self._requests)
+
+    def wait_for_requests(self, count, deadline=DEADLINE):
+        """The requests so far, once there are at least that many."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: len(self._requests) >= count, deadline):
+                raise AssertionError(f"{len(self._requests)} of {count} requests within {deadline:g} s")
+            return list(self._requests)
+
+    def wait_until_idle(self):
+        wait_until(lambda: self.in_flight == 0, lambda: f"{self.in_flight} exchanges concluded")
+
+    def serve(self, exchange):
+        with self._condition:
+            requests, behaviour = self._requests, self._behaviour
+            requests.append(exchange.request)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            self._condition.notify_all()
+        try:
+            behaviour(exchange)
+        finally:
+            with self._condition:
+                exchange.request.concluded = time.monotonic()
+                if requests is self._requests:
+                    self.in_flight -= 1
+                self._condition.notify_all()
+
+
+def closed_meanwhile(connection):
+    """Whether the other side has closed already; leaves what it sent unread."""
+    if isinstance(connection, ssl.SSLSocket):
+        return False
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def accept(exchange):
+    exchange.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+class Backend:
+    """A server on a free loopback port, plain or with a TLS context.
+
+    `on_connection`, when set, gets every accepted socket with its number before a byte is read, and may
+    use it up: the connection is served only if that returns true.
+    """
+
+    def __init__(self, tls=None, on_connection=None, host="127.0.0.1"):
+        self._tls, self._on_connection = tls, on_connection
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
+        self._endpoints, self._lock = {}, threading.Lock()
+        self._connections, self._numbers = {}, itertools.count(1)
+        self.connection_count = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # shutdown wakes the accepting thread, close alone does not.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for endpoint in list(self._endpoints.values()):
+            endpoint.release()
+        self.close_connections()
+
+    def endpoint(self, path):
+        with self._lock:
+            path = urllib.parse.urlsplit(path).path
+            return self._endpoints.setdefault(path, Endpoint(self, path))
+
+    def close_connections(self):
+        """Closes every connection, idle ones above all, as a server does that is restarted."""
+        with self._lock:
+            connections = list(self._connections.values())
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def wait_until_closed(self, *numbers):
+        """Waits until those connections are closed on this side; without arguments, until all are."""
+        def still_open():
+            with self._lock:
+                return set(self._connections) & set(numbers) if numbers else set(self._connections)
+        wait_until(lambda: not still_open(), lambda: f"closing of connections {still_open()}")
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            number = next(self._numbers)
+            self.connection_count = number
+            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+
+    def _serve(self, connection, number):
+        try:
+            if self._on_connection and not self._on_connection(connection, number):
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            with self._lock:
+                self._connections[number] = connection
+            self._converse(connection, number)
+        except (OSError, ValueError):
+            # The tests provoke broken connections on both sides; what matters is what was recorded.
+            pass
+        finally:
+            connection.close()
+            with self._lock:
+                self._connections.pop(number, None)
+
+    def _converse(self, connection, number):
+        buffered = b""
+        for ordinal in itertools.count(1):
+            while b"\r\n\r\n" not in buffered:
+                received = connection.recv(65536)
+                if not received:
+                    return
+                buffered += received
+            head, _, buffered = buffered.partition(b"\r\n\r\n")
+            request = Request(head, b"", number, ordinal)
+            length = int(request.header("content-length") or 0)
+            while len(buffered) < length:
+                received = connection.recv(1 << 20)
+                if not received:
+                    return
+                buffered += received
+            request.body, buffered = buffered[:length], buffered[length:]
+            exchange = Exchange(request, connection, self.endpoint(request.path))
+            self.endpoint(request.path).serve(exchange)
+            if not exchange.keep_open:
+                return

@@ -1,0 +1,264 @@
+"""A throwaway Prosody: its own directory, free loopback ports, an admin socket, and a log that can be waited on."""
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from . import config
+from .admin import AdminShell
+from .waiting import DEADLINE, wait_until
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+COMPONENT_SECRET = "component secret"
+PR_SET_CHILD_SUBREAPER = 36
+LOG_LINE = re.compile(r"^\w{3} \d\d \d\d:\d\d:\d\d (?P<source>\S+)\t(?P<level>\w+)\t(?P<text>.*)$", re.S)
+
+
+def binary():
+    return os.environ.get("PROSODY") or shutil.which("prosody") or "/usr/bin/prosody"
+
+
+def lua_version():
+    """The Lua that Prosody's first line asks for; LUA_VERSION overrides it."""
+    asked = os.environ.get("LUA_VERSION")
+    if asked:
+        return asked
+    with open(binary(), encoding="utf-8", errors="replace") as script:
+        named = re.search(r"lua(\d\.\d)", script.readline())
+    return named.group(1) if named else "5.4"
+
+
+def library_directory():
+    return REPOSITORY / "target" / "lua" / lua_version()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LogLine:
+    """One entry of the log: who wrote it, its level, and its text with any continuation lines."""
+
+    def __init__(self, source, level, text):
+        self.source, self.level, self.text = source, level, text
+
+    def __repr__(self):
+        return f"{self.source} {self.level}: {self.text}"
+
+
+class Prosody:
+    """A context manager: `with Prosody([component("bot.test", …)], accounts={…}) as prosody`.
+
+    `accounts` maps bare JIDs at localhost to passwords. `environment` is added to the process's.
+    The host `localhost` is always there; `peers.test` is a XEP-0114 component for tests to speak through.
+    """
+
+    def __init__(self, hosts, accounts=None, options=None, environment=None, daemonise=False):
+        self.hosts = list(hosts)
+        self.accounts = accounts or {}
+        self.options = options or {}
+        self.environment = environment or {}
+        self.daemonise = daemonise
+        self.pid = None
+        self.exit_status = None
+        self._child = None
+        self._shell = None
+
+    def __enter__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="prosody-"))
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.pid is not None and self.exit_status is None:
+            with contextlib.suppress(AssertionError):
+                self.stop()
+        if self.pid is not None and self.exit_status is None:
+            self._signal(signal.SIGKILL)
+            self.wait(DEADLINE)
+        if self._shell:
+            self._shell.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Starting and stopping
+
+    def start(self):
+        self.c2s_port, self.component_port = free_port(), free_port()
+        self.log_file = self.directory / "prosody.log"
+        self.log_file.touch()
+        (self.directory / "certs").mkdir(exist_ok=True)
+        self._write_accounts()
+        self.config_file = self.directory / "prosody.cfg.lua"
+        self.config_file.write_text(self.configuration(), encoding="utf-8")
+        environment = dict(os.environ, LUA_CPATH=f"{library_directory()}/?.so;;", **self.environment)
+        output = open(self.directory / "output", "wb")
+        with output:
+            child = subprocess.Popen(
+                [binary(), "-D" if self.daemonise else "-F", "--config", str(self.config_file)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        if self.daemonise:
+            self._adopt(child)
+        else:
+            self._child, self.pid = child, child.pid
+        self._shell = wait_until(self._connect_shell, lambda: f"Prosody up\n{self.tail()}")
+
+    def _adopt(self, parent):
+        """Finds the daemon by its pidfile, as a child of this process, so that its exit status can be had."""
+        assert parent.wait(DEADLINE) == 0, self.tail()
+        pidfile = self.directory / "prosody.pid"
+        self.pid = int(wait_until(lambda: pidfile.exists() and pidfile.read_text(), "a pidfile"))
+
+    def _connect_shell(self):
+        if self._child and self._child.poll() is not None:
+            raise AssertionError(f"Prosody ended with {self._child.returncode}\n{self.tail()}")
+        try:
+            shell = AdminShell(self.directory / "data" / "prosody.sock")
+        except OSError:
+            return None
+        shell.run("> prosody.version")
+        return shell
+
+    def stop(self, deadline=DEADLINE):
+        """Sends SIGTERM and returns the exit status (negative: the signal that ended it)."""
+        self.terminate()
+        return self.wait(deadline)
+
+    def terminate(self):
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def wait(self, deadline):
+        self.exit_status = wait_until(
+            self._ended, lambda: f"Prosody's end\n{self.tail()}", deadline)[0]
+        return self.exit_status
+
+    def _ended(self):
+        if self._child:
+            status = self._child.poll()
+            return None if status is None else (status,)
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return (os.waitstatus_to_exitcode(status),) if pid else None
+
+    def alive(self):
+        return self._ended() is None
+
+    # Configuration
+
+    def configuration(self):
+        everywhere = {
+            "run_as_root": True,
+            "data_path": str(self.directory / "data"),
+            "pidfile": str(self.directory / "prosody.pid"),
+            "log": {"debug": str(self.log_file)},
+            "plugin_paths": [str(REPOSITORY / "lua")],
+            "modules_enabled": ["roster", "saslauth", "disco", "ping", "admin_socket", "admin_shell"],
+            "modules_disabled": ["s2s", "s2s_auth_certs", "offline"],
+            "interfaces": ["127.0.0.1"],
+            "c2s_ports": [self.c2s_port],
+            "component_ports": [self.component_port],
+            "c2s_require_encryption": False,
+            "allow_unencrypted_plain_auth": True,
+            "authentication": "internal_plain",
+            **self.options,
+        }
+        hosts = [config.virtual_host("localhost"),
+                 config.external_component("peers.test", COMPONENT_SECRET), *self.hosts]
+        return "\n".join([config.assignments(everywhere), *(host.section() for host in hosts)])
+
+    def _write_accounts(self):
+        directory = self.directory / "data" / "localhost" / "accounts"
+        directory.mkdir(parents=True, exist_ok=True)
+        for jid, password in self.accounts.items():
+            name = jid.split("@")[0]
+            record = f"return {config.literal({'password': password})};\n"
+            (directory / f"{name}.dat").write_text(record, encoding="utf-8")
+
+    # The admin shell
+
+    def shell(self, command):
+        """Runs one line of the admin shell and returns its result."""
+        return self._shell.run(command)
+
+    def reload(self, module, host):
+        self._module("reload", module, host)
+
+    def load(self, module, host):
+        self._module("load", module, host)
+
+    def unload(self, module, host):
+        self._module("unload", module, host)
+
+    def _module(self, verb, module, host):
+        result = self.shell(f"module:{verb}({config.literal(module)}, {config.literal(host)})")
+        assert "1 host" in result, result
+
+    # What can be seen of it
+
+    def log(self, since=0):
+        """The log's entries from position `since` on (see `log_position`)."""
+        with open(self.log_file, encoding="utf-8", errors="replace") as log:
+            log.seek(since)
+            text = log.read()
+        entries = []
+        for line in text.splitlines():
+            match = LOG_LINE.match(line)
+            if match:
+                entries.append(LogLine(**match.groupdict()))
+            elif entries:
+                entries[-1].text += "\n" + line
+        return entries
+
+    def log_position(self):
+        return self.log_file.stat().st_size
+
+    def wait_for_log(self, pattern, source=None, level=None, since=0, deadline=DEADLINE):
+        """The first entry whose text contains the regular expression."""
+        def find():
+            for line in self.log(since):
+                if re.search(pattern, line.text) and source in (None, line.source) and level in (None, line.level):
+                    return line
+            return None
+        return wait_until(find, lambda: f"a log line with {pattern!r}\n{self.tail(since)}", deadline)
+
+    def tail(self, since=0):
+        output = (self.directory / "output").read_text(errors="replace") if (self.directory / "output").exists() else ""
+        return output + "\n".join(str(line) for line in self.log(since)[-60:])
+
+    def thread_ids(self):
+        return [int(name) for name in os.listdir(f"/proc/{self.pid}/task")]
+
+    def threads(self):
+        return len(self.thread_ids())
+
+    def blocked_signals(self, thread):
+        """The thread's signal mask; bit n - 1 stands for signal n."""
+        status = pathlib.Path(f"/proc/{self.pid}/task/{thread}/status").read_text()
+        found = re.search(r"^SigBlk:\s*(\w+)$", status, re.M)
+        assert found, f"no signal mask in {status}"
+        return int(found.group(1), 16)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+def become_subreaper():
+    """Makes orphaned grandchildren children of this process: a daemon's exit status can then be waited for."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")

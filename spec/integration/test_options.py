@@ -1,0 +1,264 @@
+"""Every option: what it does, and what an unusable value of it leads to."""
+
+import re
+import socket
+import tempfile
+
+import pytest
+
+from harness import behaviours, bot as bots
+from harness.behaviours import held, respond
+from harness.backend import Backend
+from harness.config import Lua, component, virtual_host
+
+URL = {"component_post_url": "http://127.0.0.1:9/"}
+NOT_PEM = tempfile.NamedTemporaryFile(prefix="not-a-certificate-", suffix=".pem")
+NOT_PEM.write(b"This is no certificate.\n")
+NOT_PEM.flush()
+
+# The option that is at fault, and the section's options.
+UNUSABLE = {
+    "no url": ("component_post_url", {}),
+    "empty url": ("component_post_url", {"component_post_url": ""}),
+    "url of another scheme": ("component_post_url", {"component_post_url": "ftp://example.com/"}),
+    "url without a scheme": ("component_post_url", {"component_post_url": "example.com/api"}),
+    "url without a host": ("component_post_url", {"component_post_url": "http:///api"}),
+    "url with an impossible port": ("component_post_url", {"component_post_url": "http://example.com:99999/"}),
+    "no url at all": ("component_post_url", {"component_post_url": "how do I do this?"}),
+    "url that is a number": ("component_post_url", {"component_post_url": 17}),
+    "url that is a table": ("component_post_url", {"component_post_url": {"url": "http://example.com/"}}),
+    "unknown kind": ("component_post_stanzas", {**URL, "component_post_stanzas": ["message", "letter"]}),
+    "kinds that are a number": ("component_post_stanzas", {**URL, "component_post_stanzas": 5}),
+    "unknown kind by the old name": ("post_stanza_types", {**URL, "post_stanza_types": ["letter"]}),
+    "time-out zero": ("component_post_timeout", {**URL, "component_post_timeout": 0}),
+    "time-out negative": ("component_post_timeout", {**URL, "component_post_timeout": -1}),
+    "time-out in words": ("component_post_timeout", {**URL, "component_post_timeout": "soon"}),
+    "time-out not a number": ("component_post_timeout", {**URL, "component_post_timeout": Lua("0/0")}),
+    "connect time-out zero": ("component_post_connect_timeout", {**URL, "component_post_connect_timeout": 0}),
+    "connect time-out in words": ("component_post_connect_timeout", {**URL, "component_post_connect_timeout": "soon"}),
+    "concurrency zero": ("component_post_concurrency", {**URL, "component_post_concurrency": 0}),
+    "concurrency negative": ("component_post_concurrency", {**URL, "component_post_concurrency": -3}),
+    "concurrency a fraction": ("component_post_concurrency", {**URL, "component_post_concurrency": 1.5}),
+    "concurrency in words": ("component_post_concurrency", {**URL, "component_post_concurrency": "many"}),
+    "queue size negative": ("component_post_queue_size", {**URL, "component_post_queue_size": -1}),
+    "queue size in words": ("component_post_queue_size", {**URL, "component_post_queue_size": "endless"}),
+    "limit zero": ("component_post_response_limit", {**URL, "component_post_response_limit": 0}),
+    "limit negative": ("component_post_response_limit", {**URL, "component_post_response_limit": -1}),
+    "limit in words": ("component_post_response_limit", {**URL, "component_post_response_limit": "1 MB"}),
+    "ordered in words": ("component_post_ordered", {**URL, "component_post_ordered": "maybe"}),
+    "body only in words": ("component_post_body_only", {**URL, "component_post_body_only": "maybe"}),
+    "body only a number": ("component_post_body_only", {**URL, "component_post_body_only": 3}),
+    "validation in words": ("validate_from_addresses", {**URL, "validate_from_addresses": "maybe"}),
+    "ca file that is not there": ("component_post_ca_file", {**URL, "component_post_ca_file": "/nonexistent/ca.pem"}),
+    "ca file that is a directory": ("component_post_ca_file", {**URL, "component_post_ca_file": "/"}),
+    "ca file without certificates": ("component_post_ca_file", {**URL, "component_post_ca_file": NOT_PEM.name}),
+    "ca file that is a number": ("component_post_ca_file", {**URL, "component_post_ca_file": 1}),
+}
+
+
+def host_name(case):
+    return re.sub("[^a-z]", "-", case) + ".test"
+
+
+def full_listener():
+    """A port whose queue of connections is full, so that further ones get no answer."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    waiting = []
+    for _ in range(8):
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex(listener.getsockname())
+        waiting.append(connection)
+    return listener, waiting
+
+
+FULL_LISTENER, FULL_LISTENER_QUEUE = full_listener()
+
+
+def hosts(backend):
+    full_port = FULL_LISTENER.getsockname()[1]
+    return [
+        *(component(host_name(case), **options) for case, (_, options) in UNUSABLE.items()),
+        virtual_host("users.test"),
+        bots.component(backend),
+        bots.component(backend, "old-name.test", post_stanza_types=["presence"]),
+        bots.component(backend, "both-names.test", component_post_stanzas=["message"], post_stanza_types=["presence"]),
+        bots.component(backend, "body-only.test", component_post_body_only=True,
+                       component_post_stanzas=["message", "presence"]),
+        bots.component(backend, "three.test", component_post_concurrency=3),
+        bots.component(backend, "small.test", component_post_response_limit=1000),
+        bots.component(backend, "one-string.test", component_post_stanzas="presence"),
+        bots.component(backend, "ca.test", component_post_ca_file="/etc/ssl/certs/ca-certificates.crt"),
+        component("full.test", component_post_url=f"http://127.0.0.1:{full_port}/", component_post_connect_timeout=1,
+                  component_post_timeout=600),
+        component("patient.test", component_post_url=f"http://127.0.0.1:{full_port}/", component_post_timeout=1,
+                  component_post_connect_timeout=600),
+    ]
+
+
+# Unusable values
+
+def complaints(prosody, host):
+    return [line for line in prosody.log()
+            if line.level == "error" and (host in line.source or host in line.text)]
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_unusable_value_is_one_clear_log_line(prosody, case):
+    option, _ = UNUSABLE[case]
+    host = host_name(case)
+    naming = [line for line in complaints(prosody, host) if option in line.text]
+    assert len(naming) == 1, complaints(prosody, host)
+    assert "traceback" not in naming[0].text.lower()
+    assert len(naming[0].text) > len(option) + 10, "it says what is wrong"
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_unusable_value_is_not_logged_as_anything_else(prosody, case):
+    assert len(complaints(prosody, host_name(case))) <= 2, "the module's own line, and Prosody's that it did not load"
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_component_with_an_unusable_value_is_down(prosody, peer, case):
+    sent = peer.say(f"bot@{host_name(case)}")
+    refused = peer.receive()
+    assert refused.id == sent
+    assert refused.type == "error"
+
+
+def test_other_hosts_are_up(bot, peer):
+    bot.behave(behaviours.echo)
+    peer.say(bot.jid)
+    assert peer.receive().body == "hello"
+
+
+def test_usable_values_are_not_complained_about(prosody):
+    for host in ("bot.test", "old-name.test", "three.test", "ca.test", "one-string.test"):
+        assert not complaints(prosody, host)
+
+
+# component_post_stanzas
+
+def test_only_messages_by_default(bot, peer):
+    peer.presence(bot.jid)
+    peer.iq(bot.jid)
+    assert peer.receive().error == "cancel/service-unavailable"
+    peer.say(bot.jid)
+    assert bot.request().json["kind"] == "message"
+
+
+def test_a_single_kind_may_be_a_string(bot_at, peer):
+    single = bot_at("one-string.test")
+    peer.presence(single.jid)
+    assert single.request().json["kind"] == "presence"
+
+
+def test_old_name_works_with_a_warning(prosody, bot_at, peer):
+    old = bot_at("old-name.test")
+    peer.presence(old.jid)
+    assert old.request().json["kind"] == "presence"
+    warnings = [line for line in prosody.log()
+                if line.source == "old-name.test:component_http" and line.level == "warn"]
+    assert len(warnings) == 1
+    assert "post_stanza_types" in warnings[0].text and "component_post_stanzas" in warnings[0].text
+
+
+def test_new_name_wins(bot_at, peer):
+    both = bot_at("both-names.test")
+    peer.presence(both.jid)
+    peer.say(both.jid)
+    assert both.request().json["kind"] == "message"
+
+
+# component_post_body_only
+
+def test_body_only(bot_at, peer):
+    body_only = bot_at("body-only.test")
+    for child in ("<active xmlns='http://jabber.org/protocol/chatstates'/>",
+                  "<received xmlns='urn:xmpp:receipts' id='x'/>", "<displayed xmlns='urn:xmpp:chat-markers:0' id='x'/>",
+                  "<subject>s</subject>", "<body xmlns='urn:example:other'>foreign</body>"):
+        peer.send("message", child, to=body_only.jid, type="chat")
+    assert not body_only.everything_for(peer)
+    assert not body_only.requests
+    peer.presence(body_only.jid)
+    assert body_only.request().json["kind"] == "presence"
+
+
+def test_without_body_only_everything_is_forwarded(bot, peer):
+    peer.send("message", "<active xmlns='http://jabber.org/protocol/chatstates'/>", to=bot.jid, type="chat")
+    assert "active" in bot.request().json["stanza"]
+
+
+# component_post_concurrency
+
+def test_concurrency_is_a_bound(bot_at, peers):
+    three = bot_at("three.test")
+    three.behave(held(behaviours.echo))
+    senders = [peers.peer() for _ in range(12)]
+    for sender in senders:
+        sender.say(three.jid)
+    three.wait_for_requests(3)
+    three.release()
+    for sender in senders:
+        assert sender.receive().body == "hello"
+    assert three.endpoint.most_in_flight == 3
+
+
+def test_concurrency_by_default_is_256(bot, peers):
+    bot.behave(held(behaviours.echo))
+    senders = [peers.peer() for _ in range(280)]
+    for sender in senders:
+        sender.say(bot.jid)
+    bot.wait_for_requests(256)
+    bot.release()
+    for sender in senders:
+        assert sender.receive().body == "hello"
+    assert bot.endpoint.most_in_flight == 256
+
+
+# component_post_response_limit
+
+@pytest.mark.parametrize("length, usable", [(1000, True), (1001, False)])
+def test_response_limit(bot_at, peer, length, usable):
+    small = bot_at("small.test")
+    small.behave(respond(body='{"body": "' + "x" * (length - 12) + '"}'))
+    peer.say(small.jid)
+    received = peer.receive()
+    assert received.error == (None if usable else "cancel/internal-server-error")
+
+
+def test_response_limit_by_default_is_a_mebibyte(bot, peer):
+    bot.behave(respond(body='{"id": "small", "ignored": "' + "x" * (1048576 - 30) + '"}'))
+    peer.say(bot.jid)
+    assert peer.receive().id == "small"
+    bot.behave(respond(body='{"id": "small", "ignored": "' + "x" * (1048576 - 29) + '"}'))
+    peer.say(bot.jid)
+    assert peer.receive().error == "cancel/internal-server-error"
+
+
+# component_post_connect_timeout
+
+def test_connect_timeout(prosody, peer):
+    """The whole exchange would have ten minutes."""
+    peer.say("bot@full.test")
+    assert peer.receive().error == "wait/remote-server-timeout"
+
+
+def test_timeout_includes_connecting(prosody, peer):
+    peer.say("bot@patient.test")
+    assert peer.receive().error == "wait/remote-server-timeout"
+
+
+# The environment
+
+def test_proxy_variables_are_not_obeyed(peer_of):
+    with Backend() as proxy, Backend() as service:
+        variables = {name: proxy.url for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy")}
+        with peer_of([bots.component(service)], environment=variables) as peer:
+            bot = bots.Bot(service)
+            bot.behave(behaviours.echo)
+            peer.say(bot.jid)
+            assert peer.receive().body == "hello"
+        assert proxy.connection_count == 0

@@ -1,0 +1,301 @@
+"""What the service gets: one POST per stanza, the JSON object in it, and what is not forwarded."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from harness import behaviours, bot as bots, stanza as stanzas
+from harness.config import component
+
+FORWARD_ALL = ["message", "presence", "iq"]
+
+
+def hosts(backend):
+    host = backend.url.removeprefix("http://")
+    return [
+        bots.component(backend, component_post_stanzas=FORWARD_ALL),
+        bots.component(backend, "query.test", query="?token=a%20b&x=%C3%A9&flag"),
+        component("credentials.test", component_post_url=f"http://us%40er:p%3Aa%C3%A9@{host}/credentials.test"),
+    ]
+
+
+# Which stanzas
+
+@pytest.mark.parametrize("to", ["bot.test", "x@bot.test", "x@bot.test/y", "bot.test/y", "x@bot.test/a b/c@d"])
+def test_takes_traffic_for_every_jid_at_its_host(bot, peer, to):
+    bot.behave(behaviours.echo)
+    peer.say(to)
+    assert peer.receive().sender == to
+    assert bot.request().json["to"] == to
+
+
+def test_one_post_per_stanza(bot, peer):
+    for number in range(20):
+        peer.say(bot.jid, str(number))
+    requests = bot.wait_for_requests(20)
+    assert not bot.everything_for(peer)
+    assert [request.json["body"] for request in bot.requests] == [str(number) for number in range(20)]
+    assert {request.method for request in requests} == {"POST"}
+
+
+# The HTTP side
+
+def test_content_type_is_json_in_utf_8(bot, peer):
+    peer.say(bot.jid, "Grüße, 世界 🎉")
+    request = bot.request()
+    assert request.header("content-type") == "application/json"
+    assert json.loads(request.body.decode("utf-8"))["body"] == "Grüße, 世界 🎉"
+
+
+def test_user_agent_names_module_and_version(bot, peer):
+    peer.say(bot.jid)
+    assert re.search(r"component_http/\d+\.\d+", bot.request().header("user-agent"))
+
+
+def test_host_header_names_the_service(bot, peer, backend):
+    peer.say(bot.jid)
+    assert bot.request().header("host") == f"127.0.0.1:{backend.port}"
+
+
+def test_content_length_is_exact(bot, peer):
+    peer.say(bot.jid, "é" * 1000)
+    request = bot.request()
+    assert int(request.header("content-length")) == len(request.body)
+    assert request.json["body"] == "é" * 1000
+
+
+def test_no_compressed_response_is_asked_for(bot, peer):
+    peer.say(bot.jid)
+    assert not re.search("gzip|br|deflate|zstd", bot.request().header("accept-encoding") or "")
+
+
+def test_query_string_is_kept(bot_at, peer):
+    queried = bot_at("query.test")
+    peer.say(queried.jid)
+    assert queried.request().target == "/query.test?token=a%20b&x=%C3%A9&flag"
+
+
+def test_credentials_go_as_http_basic(bot_at, peer):
+    protected = bot_at("credentials.test")
+    peer.say(protected.jid)
+    request = protected.request()
+    scheme, encoded = request.header("authorization").split(" ")
+    assert scheme == "Basic"
+    assert base64.b64decode(encoded).decode() == "us@er:p:aé"
+    assert request.target == "/credentials.test"
+    assert "@" not in request.header("host")
+
+
+def test_no_credentials_no_authorization(bot, peer):
+    peer.say(bot.jid)
+    assert bot.request().header("authorization") is None
+
+
+def test_each_exchange_has_its_own_idempotency_key(bot, peer):
+    peer.say(bot.jid, "same", id="same")
+    peer.say(bot.jid, "same", id="same")
+    keys = [request.header("idempotency-key") for request in bot.wait_for_requests(2)]
+    assert all(keys) and keys[0] != keys[1]
+
+
+# The object
+
+@pytest.mark.parametrize("kind", FORWARD_ALL)
+def test_addresses_and_kind_are_always_there(bot, peer, kind):
+    peer.send(kind, "<x xmlns='urn:example:x'/>", to=bot.jid, type="set" if kind == "iq" else None)
+    received = bot.request().json
+    assert received["to"] == bot.jid
+    assert received["from"] == peer.jid
+    assert received["kind"] == kind
+
+
+def test_only_the_contract_s_properties(bot, peer):
+    peer.send("message", "<body>b</body><subject>s</subject><thread>t</thread><x xmlns='urn:example:x'/>",
+              to=bot.jid, type="chat", id="i", lang="de")
+    received = bot.request().json
+    assert stanzas.canonical(stanzas.parse(received.pop("stanza")))
+    assert received == {
+        "to": bot.jid, "from": peer.jid, "kind": "message", "type": "chat", "id": "i", "lang": "de",
+        "body": "b", "subject": "s", "thread": "t"}
+
+
+@pytest.mark.parametrize("content, text", [
+    ("<body>plain</body>", "plain"),
+    ("<body>&lt;b&gt; &amp; &quot;q&quot; \\ \t end</body>", '<b> & "q" \\ \t end'),
+    ("<body>first</body><body xml:lang='de'>zweiter</body>", "first"),
+    ("<x xmlns='urn:example:x'><body>inner</body></x><body>outer</body>", "outer"),
+    ("<body xmlns='urn:example:other'>foreign</body><body>own</body>", "own"),
+    ("<body xmlns='jabber:component:accept'>explicit</body>", "explicit"),
+    ("<body><![CDATA[<cdata> & more]]></body>", "<cdata> & more"),
+    ("<body>two\nlines</body>", "two\nlines"),
+    ("<body>  spaces  </body>", "  spaces  "),
+    ("<body/>", ""),
+])
+def test_body_is_the_text_of_the_first_body(bot, peer, content, text):
+    peer.send("message", content, to=bot.jid)
+    assert bot.request().json["body"] == text
+
+
+@pytest.mark.parametrize("kind, content", [
+    ("message", "<active xmlns='http://jabber.org/protocol/chatstates'/>"),
+    ("message", "<body xmlns='urn:example:other'>foreign</body>"),
+    ("presence", "<body>of a presence</body>"),
+    ("iq", "<body>of an iq</body>"),
+])
+def test_no_body_where_there_is_none(bot, peer, kind, content):
+    peer.send(kind, content, to=bot.jid, type="get" if kind == "iq" else None)
+    assert "body" not in bot.request().json
+
+
+@pytest.mark.parametrize("kind, type", [
+    ("message", "chat"), ("message", "groupchat"), ("message", "headline"), ("message", "normal"),
+    ("message", "error"), ("presence", "unavailable"), ("presence", "subscribe"), ("iq", "get"), ("iq", "set")])
+def test_type_as_it_stands(bot, peer, kind, type):
+    peer.send(kind, "<x xmlns='urn:example:x'/>", to=bot.jid, type=type)
+    assert bot.request().json["type"] == type
+
+
+@pytest.mark.parametrize("kind", ["message", "presence"])
+def test_no_type_and_no_id_when_not_set(bot, peer, kind):
+    peer.send(kind, to=bot.jid, id=None)
+    received = bot.request().json
+    assert "type" not in received
+    assert "id" not in received
+
+
+@pytest.mark.parametrize("id", ["plain", "with space", "ü", "\"quoted\" & <odd>", "x" * 3000])
+def test_id_as_it_stands(bot, peer, id):
+    peer.say(bot.jid, id=id)
+    assert bot.request().json["id"] == id
+
+
+def test_lang_as_it_stands(bot, peer):
+    peer.say(bot.jid, lang="pt-BR")
+    assert bot.request().json["lang"] == "pt-BR"
+
+
+@pytest.mark.parametrize("kind, child", [
+    ("message", "subject"), ("message", "thread"), ("presence", "show"), ("presence", "status")])
+def test_text_of_further_children(bot, peer, kind, child):
+    peer.send(kind, f"<{child}>away &amp; gone</{child}>", to=bot.jid)
+    assert bot.request().json[child] == "away & gone"
+
+
+@pytest.mark.parametrize("child", ["subject", "thread", "show", "status", "priority"])
+def test_no_property_without_that_child(bot, peer, child):
+    peer.say(bot.jid)
+    assert child not in bot.request().json
+
+
+@pytest.mark.parametrize("priority", [0, 5, -128, 127])
+def test_priority_is_a_number(bot, peer, priority):
+    peer.presence(bot.jid, content=f"<priority>{priority}</priority>")
+    value = bot.request().json["priority"]
+    assert value == priority and isinstance(value, int)
+
+
+def test_priority_that_is_no_number_never_becomes_a_text(bot, peer):
+    peer.presence(bot.jid, content="<priority>high</priority>")
+    assert not isinstance(bot.request().json.get("priority"), str)
+
+
+# The stanza as XML
+
+@pytest.mark.parametrize("content", [
+    "",
+    "<body>plain</body>",
+    "<body>&lt;&amp;&gt;&quot;&apos; ]]&gt;</body>",
+    "<body>Grüße 世界 🎉 \u00a0\u200b\ufffd</body>",
+    "<body>tab\there, CR &#13; and\nnewline</body>",
+    "<x xmlns='urn:example:x' a='&quot;&apos;&lt;&amp;' b='tab&#9;newline&#10;cr&#13;' c=''/>",
+    "<x xmlns='urn:example:x'><y xmlns='urn:example:y'><z xmlns='urn:example:x'/></y>tail</x>",
+    "<x xmlns='urn:example:x' xmlns:o='urn:example:o' o:attribute='v' xml:lang='fr'><o:child/></x>",
+    "<p:x xmlns:p='urn:example:p'><p:y p:a='1' a='2'/><z xmlns='urn:example:z' p:a='3'/></p:x>",
+    "<a:x xmlns:a='urn:example:1'><a:y xmlns:a='urn:example:2' a:k='v'><a:z/></a:y></a:x>",
+    "<x xmlns='urn:example:x'>mixed <b>bold</b> and <i>italic</i> text</x>",
+    "<x xmlns='urn:example:x'>  <y/>\n\t<y/>  </x>",
+    "<x xmlns='urn:example:x'><![CDATA[<raw> & ]] >]]></x>",
+    "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='a@b/c'><body>in</body></message>"
+    "</forwarded>",
+    "<x xmlns='urn:example:x'><m xmlns='jabber:component:accept'><n/></m></x>",
+    "<x xmlns='urn:example:x' " + " ".join(f"a{n}='{n}'" for n in range(200)) + "/>",
+    f"<x xmlns='urn:example:x' long='{'v' * 20000}'/>",
+    "<x xmlns='urn:example:x'>" + "<y/>" * 3000 + "</x>",
+], ids=lambda content: content[:60])
+@pytest.mark.parametrize("kind", ["message", "presence"])
+def test_stanza_reads_back_to_the_same(bot, peer, kind, content):
+    written = stanzas.build(kind, content, to=bot.jid, from_=peer.jid, id="an id", lang="de")
+    peer.send(kind, content, to=bot.jid, id="an id", lang="de")
+    received = stanzas.parse(bot.request().json["stanza"])
+    assert stanzas.canonical(received) == stanzas.canonical(stanzas.parse(written))
+
+
+def test_iq_stanza_reads_back_to_the_same(bot, peer):
+    content = "<query xmlns='jabber:iq:roster'><item jid='a@b' name='&lt;&quot;'/></query>"
+    written = stanzas.build("iq", content, to=bot.jid, from_=peer.jid, id="q", lang="en", type="set")
+    peer.iq(bot.jid, content, type="set", id="q", lang="en")
+    received = stanzas.parse(bot.request().json["stanza"])
+    assert stanzas.canonical(received) == stanzas.canonical(stanzas.parse(written))
+
+
+# What is not forwarded
+
+def nested(levels):
+    """A message content that makes the whole stanza that many levels deep."""
+    inner = levels - 1
+    return "<x xmlns='urn:example:x'>" + "<y>" * (inner - 1) + "</y>" * (inner - 1) + "</x>"
+
+
+def test_a_hundred_levels_are_forwarded(bot, peer):
+    peer.send("message", nested(100), to=bot.jid)
+    assert bot.request().json["stanza"].count("<y") == 98
+
+
+@pytest.mark.parametrize("kind, type", [("message", "chat"), ("presence", None), ("iq", "set")])
+@pytest.mark.parametrize("levels", [102, 20000])
+def test_deeper_nesting_is_not_acceptable(bot, peer, kind, type, levels):
+    sent = peer.send(kind, nested(levels), to=bot.jid, type=type)
+    refused = peer.receive()
+    assert (refused.kind, refused.id, refused.sender) == (kind, sent, bot.jid)
+    assert refused.error == "modify/not-acceptable"
+    assert not bot.everything_for(peer)
+    assert not bot.requests
+
+
+def test_deeper_nesting_in_a_room_is_only_logged(bot, peer, prosody):
+    position = prosody.log_position()
+    peer.send("message", nested(102), to=bot.jid, type="groupchat")
+    prosody.wait_for_log("nest|deep|level", source="bot.test:component_http", since=position)
+    assert not bot.everything_for(peer)
+    assert not bot.requests
+
+
+FORBIDDEN = {"U+0001": r"\1", "U+001F": r"\31", "U+FFFE": r"\239\191\190", "U+FFFF": r"\239\191\191"}
+
+
+def inject(prosody, peer, to, type, lua_text):
+    """Sends a message through Prosody's own code, as a module could: XML parsers refuse such characters."""
+    prosody.shell(
+        '> local st = require "util.stanza"; local message = st.message({ '
+        f'from = "{peer.jid}", to = "{to}", type = "{type}", id = "odd" }}); '
+        f'message:add_direct_child(st.stanza("body")); table.insert(message.tags[1], "a{lua_text}b"); '
+        'prosody.core_post_stanza(prosody.hosts["peers.test"], message); return true')
+
+
+@pytest.mark.parametrize("text", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_forbidden_character_is_a_bad_request(bot, peer, prosody, text):
+    inject(prosody, peer, bot.jid, "chat", text)
+    refused = peer.receive()
+    assert (refused.error, refused.id, refused.sender) == ("modify/bad-request", "odd", bot.jid)
+    assert not bot.everything_for(peer)
+    assert not bot.requests
+
+
+def test_forbidden_character_in_a_room_is_only_logged(bot, peer, prosody):
+    position = prosody.log_position()
+    inject(prosody, peer, bot.jid, "groupchat", r"\31")
+    prosody.wait_for_log("character", source="bot.test:component_http", since=position)
+    assert not bot.everything_for(peer)
+    assert not bot.requests

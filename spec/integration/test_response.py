@@ -1,0 +1,364 @@
+"""What the service may answer: no reply, one object, several, and a whole stanza."""
+
+import json
+
+import pytest
+
+from harness import behaviours, bot as bots, stanza as stanzas
+from harness.behaviours import reply, respond
+from harness.client import User
+
+ACCOUNTS = {"alice@localhost": "secret", "bob@localhost": "secret"}
+DISCO = "http://jabber.org/protocol/disco#info"
+
+
+def hosts(backend):
+    return [
+        bots.component(backend, component_post_stanzas=["message", "presence", "iq"]),
+        bots.component(backend, "open.test", validate_from_addresses=False),
+    ]
+
+
+# No reply
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 207, 226, 250, 299])
+def test_any_other_2xx_means_accepted(bot, peer, status):
+    bot.behave(respond(status, "" if status in (204, 205) else '{"body": "not sent"}'))
+    peer.say(bot.jid)
+    bot.request()
+    assert not bot.everything_for(peer)
+
+
+@pytest.mark.parametrize("media_type", [
+    None, "text/plain", "text/html; charset=utf-8", "application/octet-stream", "application/jsonp",
+    "application/json-seq", "text/json", "x-application/json", "application/xmpp+xml", ";", ""])
+def test_200_that_is_no_json_means_accepted(bot, peer, media_type):
+    bot.behave(respond(200, '{"body": "not sent"}', media_type))
+    peer.say(bot.jid)
+    bot.request()
+    assert not bot.everything_for(peer)
+
+
+@pytest.mark.parametrize("body", ["", "null", "{}", "[]", '""', " {} ", "\n[ ]\n", "\ufeff{}"])
+def test_200_with_nothing_in_it_means_accepted(bot, peer, body):
+    bot.behave(respond(200, body))
+    peer.say(bot.jid)
+    bot.request()
+    assert not bot.everything_for(peer)
+
+
+# Media types of a reply
+
+@pytest.mark.parametrize("media_type", [
+    "application/json", "Application/JSON", "APPLICATION/JSON", "application/json; charset=utf-8",
+    "application/json;charset=UTF-8", "application/json ; charset=\"utf-8\"; odd=1", "application/xmpp+json",
+    "application/vnd.example.v2+json", "application/Problem+JSON; charset=utf-8"])
+def test_200_with_json_is_a_reply(bot, peer, media_type):
+    bot.behave(respond(200, '{"body": "sent"}', media_type))
+    peer.say(bot.jid)
+    assert peer.receive().body == "sent"
+
+
+def test_byte_order_mark_before_json_is_ignored(bot, peer):
+    bot.behave(respond(200, b'\xef\xbb\xbf{"body": "sent"}'))
+    peer.say(bot.jid)
+    assert peer.receive().body == "sent"
+
+
+# Defaults
+
+def test_defaults_of_a_message(bot, peer):
+    bot.behave(reply(body="hi"))
+    sent = peer.say("x@bot.test/y", type="normal")
+    received = peer.receive()
+    assert (received.kind, received.type) == ("message", "chat")
+    assert (received.to, received.sender) == (peer.jid, "x@bot.test/y")
+    assert received.id and received.id != sent
+    assert [child.tag.rpartition("}")[2] for child in received.element] == ["body"]
+
+
+def test_ids_are_fresh(bot, peer):
+    bot.behave(reply({"body": "a"}, {"body": "b"}))
+    for _ in range(5):
+        peer.say(bot.jid)
+    ids = {peer.receive().id for _ in range(10)}
+    assert len(ids) == 10
+    assert all(len(id) >= 8 for id in ids)
+
+
+def test_reply_to_groupchat_goes_to_the_bare_room(bot, peers):
+    room = peers.peer("room1@peers.test/alice")
+    bot.behave(reply(body="hi all"))
+    room.say("bot@bot.test/nick", type="groupchat")
+    received = room.receive()
+    assert (received.to, received.type, received.body) == ("room1@peers.test", "groupchat", "hi all")
+    assert received.sender == "bot@bot.test/nick"
+
+
+def test_defaults_of_a_presence(bot, peer):
+    bot.behave(reply(kind="presence"))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert (received.kind, received.type, received.to, received.sender) == ("presence", None, peer.jid, bot.jid)
+    assert received.id
+
+
+def test_defaults_of_an_iq(bot, peer):
+    bot.behave(reply(kind="iq"))
+    sent = peer.iq(bot.jid)
+    received = peer.receive()
+    assert (received.kind, received.type, received.id) == ("iq", "result", sent)
+    assert (received.to, received.sender) == (peer.jid, bot.jid)
+    assert not bot.everything_for(peer)
+
+
+def test_empty_object_in_an_array_is_a_message_with_defaults(bot, peer):
+    bot.behave(respond(body="[{}]"))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert (received.kind, received.type, received.to) == ("message", "chat", peer.jid)
+    assert len(received.element) == 0
+
+
+@pytest.mark.parametrize("name", ["to", "from", "kind", "type", "id", "body", "subject", "lang", "stanza"])
+def test_null_means_absent(bot, peer, name):
+    bot.behave(reply(**{"body": "hi", name: None}))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert (received.to, received.sender, received.type) == (peer.jid, bot.jid, "chat")
+    assert received.text("body") == (None if name == "body" else "hi")
+
+
+def test_unknown_properties_are_left_alone(bot, peer):
+    bot.behave(reply(body="hi", future={"a": [1]}))
+    peer.say(bot.jid)
+    assert peer.receive().body == "hi"
+
+
+# Each property
+
+def test_to(bot, peer, peers):
+    other = peers.peer()
+    bot.behave(reply(to=other.jid, body="for another"))
+    peer.say(bot.jid)
+    received = other.receive()
+    assert (received.body, received.sender) == ("for another", bot.jid)
+    assert not bot.everything_for(peer)
+
+
+@pytest.mark.parametrize("sender", ["bot.test", "other@bot.test", "other@bot.test/r", "bot.test/r"])
+def test_from(bot, peer, sender):
+    bot.behave(reply(**{"from": sender, "body": "hi"}))
+    peer.say(bot.jid)
+    assert peer.receive().sender == sender
+
+
+def test_addresses_are_prepared(bot, peer):
+    bot.behave(reply(**{"from": "OTHER@Bot.Test/Resource", "to": peer.jid.upper().replace("DESK", "desk"), "body": "hi"}))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert (received.to, received.sender) == (peer.jid, "other@bot.test/Resource")
+
+
+@pytest.mark.parametrize("type", ["normal", "headline", "groupchat"])
+def test_type(bot, peer, type):
+    bot.behave(reply(type=type, body="hi"))
+    peer.say(bot.jid)
+    assert peer.receive().type == type
+
+
+def test_id(bot, peer):
+    bot.behave(reply(id="chosen <&\"'>", body="hi"))
+    peer.say(bot.jid)
+    assert peer.receive().id == "chosen <&\"'>"
+
+
+def test_lang(bot, peer):
+    bot.behave(reply(lang="pt-BR", body="oi"))
+    peer.say(bot.jid)
+    assert peer.receive().lang == "pt-BR"
+
+
+@pytest.mark.parametrize("kind, name", [
+    ("message", "body"), ("message", "subject"), ("message", "thread"),
+    ("presence", "show"), ("presence", "status"), ("presence", "priority")])
+@pytest.mark.parametrize("value, text", [
+    ("text <&> \"'", "text <&> \"'"), ("Grüße 世界 🎉", "Grüße 世界 🎉"), ("two\nlines\ttab", "two\nlines\ttab"),
+    ("", ""), (42, "42"), (-1, "-1"), (0, "0"), (1.5, "1.5"), (9007199254740993, "9007199254740993"),
+    (True, "true"), (False, "false")])
+def test_children(bot, peer, kind, name, value, text):
+    bot.behave(reply(**{"kind": kind, name: value}))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert received.kind == kind
+    assert received.text(name) == text
+
+
+def test_replies_to_presence_and_iq_are_messages_too(bot, peer):
+    bot.behave(reply(body="seen"))
+    peer.presence(bot.jid)
+    received = peer.receive()
+    assert (received.kind, received.type, received.body) == ("message", "chat", "seen")
+
+
+# Arrays
+
+def test_array_is_sent_in_its_order(bot, peer):
+    bot.behave(reply(*({"body": str(number)} for number in range(100))))
+    peer.say(bot.jid)
+    assert [peer.receive().body for _ in range(100)] == [str(number) for number in range(100)]
+
+
+def test_array_may_mix_kinds_and_addresses(bot, peer, peers):
+    other = peers.peer()
+    bot.behave(reply({"kind": "presence", "show": "away"}, {"to": other.jid, "body": "b"},
+                     {"stanza": "<message type='headline'><body>c</body></message>"}))
+    peer.say(bot.jid)
+    assert peer.receive().text("show") == "away"
+    assert peer.receive().body == "c"
+    assert other.receive().body == "b"
+
+
+# `stanza`
+
+@pytest.mark.parametrize("content", [
+    "<body>&lt;&amp;&gt; \"quoted\" 'single'</body>",
+    "<body>Grüße 世界 🎉</body>",
+    "<x xmlns='urn:example:x' a='&quot;&apos;&lt;&amp;' b='tab&#9;newline&#10;'><y>text<z/>tail</y></x>",
+    "<x xmlns='urn:example:x' xmlns:o='urn:example:o' o:attribute='v' xml:lang='fr'><o:child/></x>",
+    "<p:x xmlns:p='urn:example:p'><p:y p:a='1' a='2'/></p:x>",
+    "<a:x xmlns:a='urn:example:1'><a:y xmlns:a='urn:example:2' a:k='v'><a:z/></a:y></a:x>",
+    "<x xmlns='urn:example:x'><![CDATA[<raw> & ]]></x>",
+    "<body>picture</body><x xmlns='jabber:x:oob'><url>https://example.com/a.png?x=1&amp;y=2</url></x>",
+    "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><p>a<br/>b</p></body></html>",
+    "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' to='x@y'><body>in</body></message></forwarded>",
+    f"<x xmlns='urn:example:x' long='{'v' * 20000}'/>",
+    "<x xmlns='urn:example:x'>" + "<y/>" * 3000 + "</x>",
+    "<x xmlns='urn:example:x'>" + "<y>" * 98 + "</y>" * 98 + "</x>",
+], ids=lambda content: content[:60])
+def test_stanza_is_sent_as_it_is(bot, peer, content):
+    written = stanzas.build("message", content, to=peer.jid, from_=bot.jid, id="its own", type="headline", lang="de")
+    bot.behave(reply(stanza=written))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert stanzas.canonical(received.element) == stanzas.canonical(stanzas.parse(written))
+
+
+def test_stanza_overrides_all_other_properties(bot, peer):
+    bot.behave(reply(**{
+        "to": "nobody@localhost", "from": "other@bot.test", "kind": "presence", "type": "headline", "id": "no",
+        "body": "no", "subject": "no", "lang": "no", "stanza": "<message><body>yes</body></message>"}))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert (received.kind, received.to, received.sender, received.body) == ("message", peer.jid, bot.jid, "yes")
+    assert received.text("subject") is None
+    assert received.id != "no" and received.type != "headline" and received.lang != "no"
+
+
+def test_missing_addresses_are_filled_in(bot, peer):
+    bot.behave(reply(stanza="<message id='own'><body>hi</body></message>"))
+    peer.say("x@bot.test/y")
+    received = peer.receive()
+    assert (received.to, received.sender, received.id) == (peer.jid, "x@bot.test/y", "own")
+
+
+def test_missing_address_of_a_room_is_its_bare_jid(bot, peers):
+    room = peers.peer("room2@peers.test/alice")
+    bot.behave(reply(stanza="<message type='groupchat'><body>hi</body></message>"))
+    room.say(bot.jid, type="groupchat")
+    received = room.receive()
+    assert (received.to, received.type) == ("room2@peers.test", "groupchat")
+
+
+def test_present_attributes_stay(bot, peer, peers):
+    other = peers.peer()
+    bot.behave(reply(stanza=f"<message to='{other.jid}' from='b@bot.test/z' id='own' type='headline'/>"))
+    peer.say(bot.jid)
+    received = other.receive()
+    assert (received.sender, received.id, received.type) == ("b@bot.test/z", "own", "headline")
+
+
+def test_missing_iq_id_is_the_request_s(bot, peer):
+    bot.behave(reply(stanza=f"<iq type='result'><query xmlns='{DISCO}'/></iq>"))
+    sent = peer.iq(bot.jid)
+    received = peer.receive()
+    assert (received.kind, received.type, received.id) == ("iq", "result", sent)
+    assert received.child(f"{{{DISCO}}}query") is not None
+    assert not bot.everything_for(peer)
+
+
+def test_iq_error_as_the_answer(bot, peer):
+    bot.behave(reply(stanza="<iq type='error'><error type='auth'>"
+                            f"<forbidden xmlns='{stanzas.STANZA_ERRORS}'/></error></iq>"))
+    sent = peer.iq(bot.jid)
+    received = peer.receive()
+    assert (received.error, received.id) == ("auth/forbidden", sent)
+    assert not bot.everything_for(peer)
+
+
+def test_message_error_as_the_answer_of_a_chat(bot, peer):
+    bot.behave(reply(stanza="<message type='error'><error type='modify'>"
+                            f"<policy-violation xmlns='{stanzas.STANZA_ERRORS}'/></error></message>"))
+    peer.say(bot.jid)
+    assert peer.receive().error == "modify/policy-violation"
+
+
+@pytest.mark.parametrize("xml", [
+    "<message><body>hi</body></message>",
+    "<message xmlns='jabber:client'><body>hi</body></message>",
+    "<message xmlns='jabber:component:accept'><body>hi</body></message>",
+    "<c:message xmlns:c='jabber:client'><c:body>hi</c:body></c:message>",
+    "<message xmlns='jabber:client'><body xmlns='jabber:client'>hi</body></message>",
+    "<?xml version='1.0'?><message><body>hi</body></message>",
+    "<?xml version='1.0' encoding='UTF-8'?>\n<message><body>hi</body></message>\n",
+    "  <message><body>hi</body></message>  ",
+], ids=lambda xml: xml[:70])
+def test_root_namespaces(bot, prosody, xml):
+    user = User(prosody.c2s_port, "alice@localhost", "secret", "namespaces")
+    bot.behave(reply(stanza=xml))
+    user.message(bot.jid, stanzas.body("hello"))
+    received = user.receive()
+    assert received.namespace == "jabber:client"
+    assert received.body == "hi"
+    user.close()
+
+
+def test_iq_to_somebody_else_is_sent_and_its_answer_swallowed_or_forwarded_once(bot, peer, peers):
+    other = peers.peer()
+    bot.behave(behaviours.in_turn(
+        reply(stanza=f"<iq type='get' id='v' to='{other.jid}'><query xmlns='jabber:iq:version'/></iq>"), respond(204)))
+    peer.say(bot.jid)
+    asked = other.receive()
+    assert (asked.kind, asked.type, asked.id, asked.sender) == ("iq", "get", "v", bot.jid)
+    other.send("iq", "<query xmlns='jabber:iq:version'/>", to=bot.jid, type="result", id="v")
+    answer = bot.wait_for_requests(2)[1].json
+    assert (answer["kind"], answer["type"], answer["id"]) == ("iq", "result", "v")
+    assert not bot.everything_for(other)
+
+
+# validate_from_addresses
+
+def test_foreign_from_when_not_validated(bot_at, peer):
+    opened = bot_at("open.test")
+    opened.behave(reply(**{"from": "someone@elsewhere.test", "body": "hi"}))
+    peer.say(opened.jid)
+    assert peer.receive().sender == "someone@elsewhere.test"
+
+
+def test_invalid_from_stays_unusable_when_not_validated(bot_at, peer):
+    opened = bot_at("open.test")
+    opened.behave(reply(**{"from": "a@@b//", "body": "hi"}))
+    peer.say(opened.jid)
+    assert peer.receive().error == "cancel/internal-server-error"
+
+
+# The same to a real session
+
+def test_reply_to_a_user_is_well_formed_for_clients(bot, prosody):
+    user = User(prosody.c2s_port, "bob@localhost", "secret")
+    bot.behave(respond(body=json.dumps([{"body": "a", "subject": "b"}, {"stanza": "<message><body>c</body></message>"}])))
+    user.message(bot.jid, stanzas.body("hello"))
+    first, second = user.receive(), user.receive()
+    assert (first.namespace, first.body, first.text("subject")) == ("jabber:client", "a", "b")
+    assert (second.namespace, second.body) == ("jabber:client", "c")
+    user.close()

@@ -1,0 +1,157 @@
+"""Chat rooms: no error ever goes to a room, and a bot never hears its own words."""
+
+import itertools
+
+import pytest
+
+from harness import behaviours, bot as bots, config
+from harness.behaviours import reply, respond
+from harness.client import User
+
+ACCOUNTS = {"alice@localhost": "secret"}
+SOURCE = "bot.test:component_http"
+MUC = "http://jabber.org/protocol/muc"
+numbers = itertools.count(1)
+
+
+def hosts(backend):
+    return [
+        bots.component(backend),
+        bots.component(backend, "fast.test", component_post_timeout=1),
+        config.component("rooms.test", "muc", muc_room_locking=False, restrict_room_creation=False),
+    ]
+
+
+class Room:
+    """A room that the test plays itself."""
+
+    def __init__(self, peers):
+        self.jid = f"room{next(numbers)}@peers.test"
+        self._peers = peers
+        self.inbox = peers.peer(self.jid)
+
+    def says(self, occupant, to, text, id):
+        self.inbox.send("message", f"<body>{text}</body>", from_=f"{self.jid}/{occupant}", to=to, type="groupchat", id=id)
+
+
+@pytest.fixture
+def room(peers):
+    return Room(peers)
+
+
+# Failures
+
+@pytest.mark.parametrize("behaviour", [
+    pytest.param(respond(404), id="404"), pytest.param(respond(500), id="500"), pytest.param(respond(429), id="429"),
+    pytest.param(behaviours.reset, id="reset"), pytest.param(behaviours.close, id="close"),
+    pytest.param(behaviours.raw(b"garbage"), id="garbage"), pytest.param(respond(body="broken"), id="unusable")])
+def test_failure_is_logged_and_never_sent_to_the_room(bot, room, prosody, behaviour):
+    position = prosody.log_position()
+    bot.behave(behaviour)
+    room.says("alice", bot.jid, "hello", "g1")
+    prosody.wait_for_log("", source=SOURCE, level="warn", since=position)
+    assert not bot.everything_for(room.inbox)
+
+
+def test_time_out_in_a_room_is_only_logged(bot_at, room, prosody):
+    fast = bot_at("fast.test")
+    position = prosody.log_position()
+    fast.behave(behaviours.hang)
+    room.says("alice", fast.jid, "hello", "g1")
+    prosody.wait_for_log("", source="fast.test:component_http", level="warn", since=position)
+    assert not fast.everything_for(room.inbox)
+
+
+# Reflections
+
+def test_own_message_reflected_by_the_room_is_not_forwarded(bot, room):
+    bot.behave(behaviours.echo)
+    room.says("alice", bot.jid, "hello", "g1")
+    said = room.inbox.receive()
+    assert (said.to, said.type) == (room.jid, "groupchat")
+    room.says("bot", bot.jid, said.body, said.id)
+    assert not bot.everything_for(room.inbox)
+    assert len(bot.requests) == 1
+
+
+def test_reflection_to_the_occupant_s_full_jid(bot, room):
+    bot.behave(behaviours.echo)
+    room.says("alice", "bot@bot.test/session", "hello", "g1")
+    said = room.inbox.receive()
+    room.says("bot", "bot@bot.test/session", said.body, said.id)
+    assert not bot.everything_for(room.inbox)
+    assert len(bot.requests) == 1
+
+
+def test_reflection_of_a_reply_given_as_stanza(bot, room):
+    bot.behave(reply(stanza="<message type='groupchat' id='from-xml'><body>hi</body></message>"))
+    room.says("alice", bot.jid, "hello", "g1")
+    assert room.inbox.receive().id == "from-xml"
+    room.says("bot", bot.jid, "hi", "from-xml")
+    assert not bot.everything_for(room.inbox)
+    assert len(bot.requests) == 1
+
+
+def test_message_to_a_room_that_a_chat_led_to(bot, room, peer):
+    bot.behave(reply(to=room.jid, type="groupchat", body="announcement"))
+    peer.say(bot.jid)
+    said = room.inbox.receive()
+    room.says("bot", bot.jid, said.body, said.id)
+    assert not bot.everything_for(room.inbox)
+    assert len(bot.requests) == 1
+
+
+def test_others_are_forwarded(bot, room):
+    bot.behave(behaviours.echo)
+    room.says("alice", bot.jid, "hello", "g1")
+    said = room.inbox.receive()
+    room.says("carol", bot.jid, said.body, "g2")
+    assert bot.wait_for_requests(2)[1].json["id"] == "g2"
+
+
+def test_same_id_from_another_room_is_forwarded(bot, room, peers):
+    other = Room(peers)
+    bot.behave(behaviours.echo)
+    room.says("alice", bot.jid, "hello", "g1")
+    said = room.inbox.receive()
+    other.says("bot", bot.jid, said.body, said.id)
+    assert bot.wait_for_requests(2)[1].json["from"] == f"{other.jid}/bot"
+
+
+def test_same_id_as_a_chat_reply_is_forwarded(bot, room):
+    bot.behave(reply(id="common", type="chat", body="private"))
+    room.says("alice", bot.jid, "hello", "g1")
+    assert room.inbox.receive().id == "common"
+    room.says("alice", bot.jid, "again", "common")
+    assert bot.wait_for_requests(2)[1].json["body"] == "again"
+
+
+# A real room
+
+def test_bot_in_a_real_room_answers_once(bot, prosody):
+    """A bot that echoes everything joins by itself and would talk to itself for ever."""
+    def bot_behaviour(exchange):
+        asked = exchange.request.json
+        if asked.get("body") == "join":
+            reply(stanza=f"<presence to='hall@rooms.test/bot'><x xmlns='{MUC}'/></presence>")(exchange)
+        else:
+            reply(body=f"you said {asked['body']}")(exchange) if "body" in asked else respond(204)(exchange)
+    bot.behave(bot_behaviour)
+    user = User(prosody.c2s_port, "alice@localhost", "secret")
+
+    def next_message():
+        while (stanza := user.receive()).kind != "message" or stanza.body is None:
+            pass
+        return stanza
+
+    user.send(f"<presence to='hall@rooms.test/alice'><x xmlns='{MUC}'/></presence>")
+    user.message(bot.jid, "<body>join</body>")
+    joined = user.receive()
+    while (joined.kind, joined.sender) != ("presence", "hall@rooms.test/bot"):
+        joined = user.receive()
+    for number in range(5):
+        user.message("hall@rooms.test", f"<body>{number}</body>", type="groupchat", id=f"said-{number}")
+        assert (next_message().body, next_message().body) == (str(number), f"you said {number}")
+    bodies = [request.json.get("body") for request in bot.requests]
+    assert [body for body in bodies if body] == ["join", "0", "1", "2", "3", "4"]
+    user.close()

@@ -1,0 +1,88 @@
+"""Loaded on a VirtualHost: what is addressed to the host itself is taken, the accounts' traffic is left alone."""
+
+import pytest
+
+from harness import behaviours
+from harness.client import User
+from harness.config import virtual_host
+
+ACCOUNTS = {"alice@localhost": "secret", "bob@localhost": "secret"}
+PING = "<ping xmlns='urn:xmpp:ping'/>"
+
+
+def hosts(backend):
+    return [
+        virtual_host("bot.test", modules_enabled=["component_http"], component_post_url=f"{backend.url}/bot.test"),
+        virtual_host("localhost", modules_enabled=["component_http"], component_post_url=f"{backend.url}/localhost",
+                     component_post_stanzas=["message", "presence", "iq"]),
+    ]
+
+
+@pytest.fixture
+def alice(prosody):
+    user = User(prosody.c2s_port, "alice@localhost", "secret")
+    yield user
+    user.close()
+
+
+@pytest.fixture
+def bob(prosody):
+    user = User(prosody.c2s_port, "bob@localhost", "secret")
+    yield user
+    user.close()
+
+
+@pytest.mark.parametrize("to", ["bot.test", "bot.test/r"])
+def test_message_to_the_host_is_forwarded(bot, peer, to):
+    bot.behave(behaviours.echo)
+    peer.say(to)
+    received = peer.receive()
+    assert (received.body, received.sender) == ("hello", to)
+    assert bot.request().json["to"] == to
+
+
+@pytest.mark.parametrize("to", ["nobody@bot.test", "nobody@bot.test/r"])
+def test_message_to_an_account_is_not(bot, peer, to):
+    peer.say(to)
+    assert peer.receive().error == "cancel/service-unavailable"
+    assert not bot.requests
+
+
+def test_traffic_between_accounts_is_left_alone(bot_at, alice, bob):
+    service = bot_at("localhost")
+    alice.message(bob.jid, "<body>private</body>", id="m")
+    assert bob.receive().body == "private"
+    bob.iq(alice.jid, PING, "p")
+    asked = alice.receive()
+    alice.send(f"<iq type='result' to='{asked.sender}' id='p'/>")
+    assert bob.receive().id == "p"
+    assert not service.requests
+
+
+def test_presence_and_subscriptions_of_accounts_are_left_alone(bot_at, alice, bob):
+    service = bot_at("localhost")
+    bob.send("<presence/>")
+    assert bob.receive().sender == bob.jid
+    alice.send("<presence to='bob@localhost' type='subscribe'/>")
+    received = bob.receive()
+    assert (received.kind, received.type, received.sender) == ("presence", "subscribe", "alice@localhost")
+    assert not service.requests
+
+
+def test_the_account_s_own_iqs_are_left_alone(bot_at, alice):
+    service = bot_at("localhost")
+    alice.send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+    answer = alice.receive()
+    assert answer.child("{jabber:iq:roster}query") is not None
+    assert not service.requests
+
+
+def test_account_gets_a_reply_from_the_host(bot_at, alice):
+    service = bot_at("localhost")
+    service.behave(behaviours.echo)
+    alice.message("localhost", "<body>hello</body>", type="chat", id="m")
+    received = alice.receive()
+    assert (received.sender, received.to, received.body) == ("localhost", alice.jid, "hello")
+    assert service.request().json["from"] == alice.jid
+
+

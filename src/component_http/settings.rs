@@ -1,0 +1,293 @@
+//! What an admin can set for one component, checked.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::options::{OptionError, Options};
+use crate::stanza::{Kind, Stanza, jid};
+
+/// The name that the pure-Lua module read in place of `component_post_stanzas`.
+pub const DEPRECATED_STANZAS_OPTION: &str = "post_stanza_types";
+
+/// Whose stanzas a component takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A host of its own: every JID at it.
+    Component,
+    /// A host with accounts: only what is addressed to the host itself.
+    VirtualHost,
+}
+
+/// Where to POST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The URL without credentials and fragment.
+    pub url: String,
+    /// The `Authorization` header that the URL's credentials make (RFC 7617).
+    pub authorization: Option<String>,
+    /// Scheme, host and port: what may be logged. Path and query may hold a secret.
+    pub origin: String,
+}
+
+/// The settings of one component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The host that the component serves, prepared.
+    pub host: String,
+    /// Whose stanzas it takes.
+    pub scope: Scope,
+    /// Its name for service discovery.
+    pub name: Option<String>,
+    /// Where to POST.
+    pub endpoint: Endpoint,
+    /// The kinds of stanza that are POSTed.
+    pub forwarded: Vec<Kind>,
+    /// Whether those came under [`DEPRECATED_STANZAS_OPTION`].
+    pub used_deprecated_name: bool,
+    /// For one whole exchange.
+    pub timeout: Duration,
+    /// For opening a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Exchanges in flight at most.
+    pub concurrency: usize,
+    /// Stanzas waiting at most.
+    pub queue_size: usize,
+    /// Bytes of a response at most.
+    pub response_limit: usize,
+    /// Whether the stanzas of one conversation are POSTed one after the other.
+    pub ordered: bool,
+    /// Whether messages without a body are left out.
+    pub body_only: bool,
+    /// A PEM file with the certificate authorities to trust in place of the system's.
+    pub ca_file: Option<String>,
+    /// Whether a reply has to come from this host.
+    pub validate_from: bool,
+}
+
+/// A day: more than any sensible time-out, and far from where arithmetic ends.
+const DAY: f64 = 86_400.0;
+
+impl Settings {
+    /// Reads the options of the component at that host.
+    ///
+    /// # Errors
+    /// The first option that is missing or unusable.
+    pub fn read(host: &str, scope: Scope, options: &Options) -> Result<Settings, OptionError> {
+        let (forwarded, used_deprecated_name) = forwarded(options)?;
+        Ok(Settings {
+            host: host.to_owned(),
+            scope,
+            name: options.text("name")?,
+            endpoint: endpoint(options)?,
+            forwarded,
+            used_deprecated_name,
+            timeout: options.seconds("component_post_timeout", 30.0, 0.01..=DAY)?,
+            connect_timeout: options.seconds("component_post_connect_timeout", 10.0, 0.01..=DAY)?,
+            concurrency: options.integer("component_post_concurrency", 256, 1..=10_000)?,
+            queue_size: options.integer("component_post_queue_size", 10_000, 0..=100_000_000)?,
+            response_limit: options.integer(
+                "component_post_response_limit",
+                1_048_576,
+                1..=1_073_741_824,
+            )?,
+            ordered: options.boolean("component_post_ordered", true)?,
+            body_only: options.boolean("component_post_body_only", false)?,
+            ca_file: options.text("component_post_ca_file")?,
+            validate_from: options.boolean("validate_from_addresses", true)?,
+        })
+    }
+
+    /// Whether stanzas of that kind are POSTed.
+    pub fn forwards(&self, kind: Kind) -> bool {
+        self.forwarded.contains(&kind)
+    }
+
+    /// Whether a stanza of a kind that is POSTed is POSTed too.
+    pub fn wants(&self, stanza: &Stanza) -> bool {
+        !self.body_only || stanza.envelope.kind != Kind::Message || stanza.texts.body.is_some()
+    }
+
+    /// Whether a prepared address is one that this component answers for: at a host of its own any
+    /// there, at a host with accounts only the host's.
+    pub fn is_own(&self, address: &str) -> bool {
+        jid::domain(address) == self.host
+            && (self.scope == Scope::Component || jid::node(address).is_none())
+    }
+
+    /// Prosody's events for the stanzas that the component takes. Beside accounts it takes no kind that
+    /// it does not forward: the host's own modules answer for those.
+    pub fn events(&self) -> Vec<String> {
+        let places: &[&str] = match self.scope {
+            Scope::Component => &["bare", "full", "host"],
+            Scope::VirtualHost => &["host"],
+        };
+        [Kind::Message, Kind::Presence, Kind::Iq]
+            .into_iter()
+            .filter(|kind| self.scope == Scope::Component || self.forwards(*kind))
+            .flat_map(|kind| {
+                places
+                    .iter()
+                    .map(move |place| format!("{}/{place}", kind.as_str()))
+            })
+            .collect()
+    }
+}
+
+fn forwarded(options: &Options) -> Result<(Vec<Kind>, bool), OptionError> {
+    const OPTION: &str = "component_post_stanzas";
+    let (option, names, deprecated) = match options.list(OPTION)? {
+        Some(names) => (OPTION, names, false),
+        None => match options.list(DEPRECATED_STANZAS_OPTION)? {
+            Some(names) => (DEPRECATED_STANZAS_OPTION, names, true),
+            None => return Ok((vec![Kind::Message], false)),
+        },
+    };
+    let kinds = names
+        .iter()
+        .map(|name| Kind::from_name(name))
+        .collect::<Option<Vec<_>>>()
+        .filter(|kinds| !kinds.is_empty());
+    match kinds {
+        Some(kinds) => Ok((kinds, deprecated)),
+        None => {
+            let problem = "must hold one or more of \"message\", \"presence\" and \"iq\"";
+            Err(OptionError::new(option, problem))
+        }
+    }
+}
+
+fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
+    const OPTION: &str = "component_post_url";
+    let problem = |text: String| OptionError::new(OPTION, text);
+    let text = options.text(OPTION)?.ok_or_else(|| {
+        problem("is missing: set it to the http or https URL of the service".into())
+    })?;
+    let mut url = Url::parse(&text)
+        .map_err(|error| problem(format!("is not a URL that can be used: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(problem("must be an http or https URL".into()));
+    }
+    let authorization = authorization(&url);
+    let cleared = url.set_username("").and_then(|()| url.set_password(None));
+    debug_assert!(
+        cleared.is_ok(),
+        "an http URL with a host can lose its credentials"
+    );
+    url.set_fragment(None);
+    Ok(Endpoint {
+        origin: url.origin().ascii_serialization(),
+        url: url.into(),
+        authorization,
+    })
+}
+
+fn authorization(url: &Url) -> Option<String> {
+    let password = url.password().unwrap_or_default();
+    if url.username().is_empty() && password.is_empty() {
+        return None;
+    }
+    let mut credentials: Vec<u8> = percent_decode_str(url.username()).collect();
+    credentials.push(b':');
+    credentials.extend(percent_decode_str(password));
+    Some(format!("Basic {}", BASE64.encode(credentials)))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::options::OptionValue;
+
+    /// Settings for tests: defaults, but for the options given.
+    pub(crate) fn settings(options: &[(&'static str, OptionValue)]) -> Settings {
+        read(Scope::Component, options).unwrap()
+    }
+
+    fn read(
+        scope: Scope,
+        options: &[(&'static str, OptionValue)],
+    ) -> Result<Settings, OptionError> {
+        let look_up = |name: &'static str| {
+            let set = options.iter().find(|(option, _)| *option == name);
+            match (set, name) {
+                (Some((_, value)), _) => value.clone(),
+                (None, "component_post_url") => text("http://127.0.0.1:1/"),
+                (None, _) => OptionValue::Absent,
+            }
+        };
+        Settings::read("bot.example", scope, &Options::new(&look_up))
+    }
+
+    pub(crate) fn text(text: &str) -> OptionValue {
+        OptionValue::Text(text.to_owned())
+    }
+
+    #[test]
+    fn credentials_leave_the_url() {
+        let url = "https://me%40x:p%3Aw@example.com:8443/a?b=c#d";
+        let endpoint = settings(&[("component_post_url", text(url))]).endpoint;
+        assert_eq!(endpoint.url, "https://example.com:8443/a?b=c");
+        assert_eq!(endpoint.origin, "https://example.com:8443");
+        let expected = format!("Basic {}", BASE64.encode("me@x:p:w"));
+        assert_eq!(endpoint.authorization.as_deref(), Some(expected.as_str()));
+        assert_eq!(settings(&[]).endpoint.authorization, None);
+    }
+
+    #[test]
+    fn the_url_is_http_or_https_and_never_repeated() {
+        for url in [
+            "",
+            "secret",
+            "ftp://secret/",
+            "http://",
+            "mailto:secret@x",
+            "https://secret:x/",
+        ] {
+            let error = read(Scope::Component, &[("component_post_url", text(url))]).unwrap_err();
+            assert_eq!(error.option, "component_post_url");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_old_name_of_the_stanza_option_works() {
+        let list = OptionValue::List(vec![text("iq"), text("presence")]);
+        let old = settings(&[(DEPRECATED_STANZAS_OPTION, list.clone())]);
+        assert!(old.used_deprecated_name);
+        assert!(
+            old.forwards(Kind::Iq) && old.forwards(Kind::Presence) && !old.forwards(Kind::Message)
+        );
+        let both = settings(&[
+            (DEPRECATED_STANZAS_OPTION, list),
+            ("component_post_stanzas", text("message")),
+        ]);
+        assert!(!both.used_deprecated_name);
+        assert_eq!(both.forwarded, [Kind::Message]);
+        let wrong = OptionValue::List(vec![text("messages")]);
+        let error = read(Scope::Component, &[("component_post_stanzas", wrong)]).unwrap_err();
+        assert_eq!(error.option, "component_post_stanzas");
+    }
+
+    #[test]
+    fn beside_accounts_only_the_host_is_served() {
+        let component = settings(&[]);
+        assert_eq!(component.events().len(), 9);
+        for own in [
+            "bot.example",
+            "bot.example/r",
+            "x@bot.example",
+            "x@bot.example/r",
+        ] {
+            assert!(component.is_own(own), "{own}");
+        }
+        assert!(!component.is_own("x@example"));
+
+        let host = read(Scope::VirtualHost, &[]).unwrap();
+        assert_eq!(host.events(), ["message/host"]);
+        assert!(host.is_own("bot.example/r"));
+        assert!(!host.is_own("x@bot.example"));
+    }
+}

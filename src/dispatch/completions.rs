@@ -1,0 +1,107 @@
+//! What workers have finished, and the file descriptor that tells the main loop so.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::exchange::Concluded;
+
+/// A queue from many workers to the main thread. Nobody ever waits in it.
+#[derive(Debug)]
+pub struct Completions {
+    push: Sender<Concluded>,
+    pop: Receiver<Concluded>,
+    event: EventFd,
+    /// Whether the descriptor is readable, or about to be: saves the write when it is.
+    signalled: AtomicBool,
+}
+
+impl Completions {
+    /// An empty queue.
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    pub fn new() -> Result<Self, Errno> {
+        let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        let (push, pop) = unbounded();
+        Ok(Completions {
+            push,
+            pop,
+            event,
+            signalled: AtomicBool::new(false),
+        })
+    }
+
+    /// The descriptor that becomes readable when there is something to [`take`](Self::take).
+    pub fn fd(&self) -> RawFd {
+        self.event.as_fd().as_raw_fd()
+    }
+
+    /// Adds one, and makes the descriptor readable unless it is already. For workers.
+    pub fn push(&self, concluded: Concluded) {
+        // Fails only if the receiver is gone, which lives in `self`.
+        let _ = self.push.send(concluded);
+        if !self.signalled.swap(true, SeqCst) {
+            // Fails only if the counter is at its limit, which is as readable as it gets.
+            let _ = self.event.write(1);
+        }
+    }
+
+    /// Makes the descriptor unreadable. Comes before taking, so that what is pushed meanwhile makes it
+    /// readable again.
+    pub fn reset(&self) {
+        // Fails only if it was not readable.
+        let _ = self.event.read();
+        self.signalled.store(false, SeqCst);
+    }
+
+    /// Takes the oldest, if there is any.
+    pub fn take(&self) -> Option<Concluded> {
+        self.pop.try_recv().ok()
+    }
+
+    /// Whether there is nothing to take.
+    pub fn is_empty(&self) -> bool {
+        self.pop.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readable(completions: &Completions) -> bool {
+        use std::os::fd::BorrowedFd;
+        // SAFETY: `completions` owns the descriptor and outlives the borrow.
+        let fd = unsafe { BorrowedFd::borrow_raw(completions.fd()) };
+        let mut set = [nix::poll::PollFd::new(fd, nix::poll::PollFlags::POLLIN)];
+        nix::poll::poll(&mut set, nix::poll::PollTimeout::ZERO).unwrap() == 1
+    }
+
+    #[test]
+    fn readable_from_the_first_push_to_the_reset() {
+        let completions = Completions::new().unwrap();
+        assert!(!readable(&completions));
+        for exchange in 1..=2 {
+            completions.push(Concluded {
+                exchange,
+                outcome: Ok(Vec::new()),
+            });
+            assert!(readable(&completions));
+        }
+        completions.reset();
+        assert!(!readable(&completions));
+        assert_eq!(completions.take().map(|one| one.exchange), Some(1));
+        completions.push(Concluded {
+            exchange: 3,
+            outcome: Ok(Vec::new()),
+        });
+        assert!(readable(&completions));
+        assert_eq!(completions.take().map(|one| one.exchange), Some(2));
+        assert_eq!(completions.take().map(|one| one.exchange), Some(3));
+        assert!(completions.is_empty());
+    }
+}
