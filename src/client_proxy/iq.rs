@@ -11,11 +11,11 @@ use crate::stanza::jid;
 
 impl<S: Clone> Proxy<S> {
     /// Takes an iq addressed to the component. Gives the addresses with which it is to be sent on, if it
-    /// is; `hold` keeps it in case that it has to be sent again.
+    /// is; `hold` keeps it, if it can, in case that it has to be sent again.
     pub fn iq(
         &mut self,
         envelope: Envelope,
-        hold: impl FnOnce() -> S,
+        hold: impl FnOnce() -> Option<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
@@ -36,7 +36,7 @@ impl<S: Clone> Proxy<S> {
     fn request(
         &mut self,
         envelope: Envelope,
-        hold: impl FnOnce() -> S,
+        hold: impl FnOnce() -> Option<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
@@ -56,7 +56,11 @@ impl<S: Clone> Proxy<S> {
                 }
             }
         }
-        let held = envelope.has_type("get").then(hold);
+        let held = if envelope.has_type("get") {
+            hold()
+        } else {
+            None
+        };
         let deadline = now + self.settings.timeout;
         self.ask_target(envelope, held, deadline, now, rng)
     }
@@ -288,9 +292,9 @@ mod tests {
             type_: Some("get".into()),
             id: None,
         };
-        assert_eq!(fixture.proxy.iq(iq.clone(), || 0, now, &mut rng), None);
+        assert_eq!(fixture.proxy.iq(iq.clone(), || None, now, &mut rng), None);
         iq.type_ = None;
-        assert_eq!(fixture.proxy.iq(iq, || 0, now, &mut rng), None);
+        assert_eq!(fixture.proxy.iq(iq, || None, now, &mut rng), None);
         assert_eq!(fixture.done(), ["debug", "debug", "debug"]);
     }
 

@@ -160,6 +160,11 @@ impl<S: Clone> Proxy<S> {
         next.saturating_duration_since(now).min(MAX_TICK)
     }
 
+    /// Whether there is something to do.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// The next thing to do, in the order in which it came up.
     pub fn next_action(&mut self) -> Option<Action<S>> {
         self.actions.pop_front()
@@ -294,7 +299,7 @@ mod tests {
             self.received += 1;
             let received = self.received;
             self.proxy
-                .iq(envelope, || received, self.now, &mut self.rng)
+                .iq(envelope, || Some(received), self.now, &mut self.rng)
         }
 
         /// Sends the answer to what was sent on with these addresses.
