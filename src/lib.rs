@@ -1,8 +1,35 @@
-//! Two components for the Prosody XMPP server.
+//! Two components for the Prosody XMPP server: web services behind JIDs.
+//!
+//! Prosody is written in Lua and has one thread. It loads this crate as a C module and a thin shim in
+//! Lua beside it, `lua/mod_component_http.lua`, which hooks events, calls this library and sends what it
+//! is given. This is the way of a stanza:
+//!
+//! 1. The shim gets an event and hands the stanza's table to [`glue`], which walks it once and makes a
+//!    [`stanza::Stanza`] of it: owned data.
+//! 2. The [`dispatch::Dispatcher`] puts it into the lane of its conversation, and hands it to the worker
+//!    threads when its turn comes. All of that is on Prosody's thread and takes microseconds.
+//! 3. A worker carries the [`dispatch::exchange::Exchange`] out: it writes the JSON of
+//!    [`component_http::request`], POSTs it by [`dispatch::http`], and lets
+//!    [`component_http::response`] say what the answer means: stanzas, or a
+//!    [`component_http::Failure`].
+//! 4. The outcome waits in [`dispatch::completions`], whose file descriptor wakes Prosody's event loop.
+//!    The shim drains it, `glue` builds tables, and the shim sends them.
+//!
+//! The arrows point one way: shim, `glue`, `dispatch`, `component_http`, `stanza`. Only `glue` knows of
+//! Lua, and only with one of the features `lua51` to `lua54` or `luajit`; only `dispatch` knows of
+//! threads and HTTP. To read it, begin with [`component_http`], then [`dispatch::exchange`].
 #![deny(missing_docs)]
 
 pub mod client_proxy;
 pub mod component_http;
 pub mod dispatch;
+#[cfg(feature = "lua")]
+pub mod glue;
 pub mod options;
 pub mod stanza;
+
+#[cfg(feature = "lua")]
+#[mlua::lua_module]
+fn prosody_components(lua: &mlua::Lua) -> mlua::Result<mlua::Table> {
+    glue::exports(lua)
+}

@@ -81,6 +81,7 @@ def test_full_queue_is_silent_towards_rooms_and_errors(bot_at, peers, prosody):
     peer.send("message", ERROR, to=small.jid, type="error")
     peer.send("iq", "", to=small.jid, type="result")
     small.release()
+    small.wait_for_requests(3)
     small.endpoint.wait_until_idle()
     assert not small.everything_for(peer)
 
@@ -95,6 +96,7 @@ def test_service_recovers_after_a_full_queue(bot_at, peer):
     for _ in range(8):
         assert peer.receive().error == "wait/resource-constraint"
     small.release()
+    small.wait_for_requests(3)
     assert not small.everything_for(peer)
 
 

@@ -53,6 +53,7 @@ def test_longest_addresses(bot, prosody):
     for sender in senders:
         assert len(sender.jid) > 2600
         sender.say(to, sender.jid[:40])
+    component.push()
     for sender in senders:
         received = sender.receive()
         assert (received.body, received.sender, received.to) == (sender.jid[:40], to, sender.jid)

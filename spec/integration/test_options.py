@@ -83,7 +83,7 @@ def hosts(backend):
         *(component(host_name(case), **options) for case, (_, options) in UNUSABLE.items()),
         virtual_host("users.test"),
         bots.component(backend),
-        bots.component(backend, "old-name.test", post_stanza_types=["presence"]),
+        bots.component(backend, "former.test", post_stanza_types=["presence"]),
         bots.component(backend, "both-names.test", component_post_stanzas=["message"], post_stanza_types=["presence"]),
         bots.component(backend, "body-only.test", component_post_body_only=True,
                        component_post_stanzas=["message", "presence"]),
@@ -135,7 +135,7 @@ def test_other_hosts_are_up(bot, peer):
 
 
 def test_usable_values_are_not_complained_about(prosody):
-    for host in ("bot.test", "old-name.test", "three.test", "ca.test", "one-string.test"):
+    for host in ("bot.test", "former.test", "three.test", "ca.test", "one-string.test"):
         assert not complaints(prosody, host)
 
 
@@ -156,11 +156,11 @@ def test_a_single_kind_may_be_a_string(bot_at, peer):
 
 
 def test_old_name_works_with_a_warning(prosody, bot_at, peer):
-    old = bot_at("old-name.test")
+    old = bot_at("former.test")
     peer.presence(old.jid)
     assert old.request().json["kind"] == "presence"
     warnings = [line for line in prosody.log()
-                if line.source == "old-name.test:component_http" and line.level == "warn"]
+                if line.source == "former.test:component_http" and line.level == "warn"]
     assert len(warnings) == 1
     assert "post_stanza_types" in warnings[0].text and "component_post_stanzas" in warnings[0].text
 
@@ -203,7 +203,7 @@ def test_concurrency_is_a_bound(bot_at, peers):
     three.release()
     for sender in senders:
         assert sender.receive().body == "hello"
-    assert three.endpoint.most_in_flight == 3
+    assert three.endpoint.most_at_once() == 3
 
 
 def test_concurrency_by_default_is_256(bot, peers):
@@ -215,7 +215,7 @@ def test_concurrency_by_default_is_256(bot, peers):
     bot.release()
     for sender in senders:
         assert sender.receive().body == "hello"
-    assert bot.endpoint.most_in_flight == 256
+    assert bot.endpoint.most_at_once() == 256
 
 
 # component_post_response_limit

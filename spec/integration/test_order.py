@@ -40,8 +40,7 @@ def test_one_conversation_is_posted_one_after_the_other(bot, peer):
     assert [peer.receive().body for _ in range(40)] == [str(number) for number in range(40)]
     requests = bot.requests
     assert [request.json["body"] for request in requests] == [str(number) for number in range(40)]
-    bot.endpoint.wait_until_idle()
-    assert bot.endpoint.most_in_flight == 1
+    assert bot.endpoint.most_at_once() == 1
 
 
 def test_a_conversation_is_bare_sender_and_bare_recipient(bot, peers):
@@ -52,8 +51,7 @@ def test_a_conversation_is_bare_sender_and_bare_recipient(bot, peers):
     for number in range(20):
         assert desks[number % 2].receive().body == str(number)
     assert [request.json["body"] for request in bot.requests] == [str(number) for number in range(20)]
-    bot.endpoint.wait_until_idle()
-    assert bot.endpoint.most_in_flight == 1
+    assert bot.endpoint.most_at_once() == 1
 
 
 def test_replies_are_sent_in_the_order_of_the_requests(bot, peers):
@@ -73,8 +71,7 @@ def test_messages_and_presences_share_the_order(bot, peer):
     bot.behave(kind_back)
     sent = [peer.say(bot.jid) if number % 2 else peer.presence(bot.jid) for number in range(20)]
     assert [peer.receive().body for _ in sent] == sent
-    bot.endpoint.wait_until_idle()
-    assert bot.endpoint.most_in_flight == 1
+    assert bot.endpoint.most_at_once() == 1
 
 
 def test_different_senders_run_side_by_side(bot, peers):

@@ -35,15 +35,11 @@ pub struct Batch {
     pub failures: usize,
 }
 
-/// What becomes of a stanza that was handed in.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is taken, and will be concluded.
-    Taken,
-    /// It is a message that a room sent back to its author: nobody waits for an answer.
-    Reflected,
-    /// It is not taken.
-    Refused(Failure),
+impl Batch {
+    /// Whether there is nothing to be sent and logged.
+    pub fn is_empty(&self) -> bool {
+        self.stanzas.is_empty() && self.notes.is_empty()
+    }
 }
 
 /// The exchanges of one component.
@@ -105,12 +101,12 @@ impl Dispatcher {
     }
 
     /// Changes the service. What is under way ends with the old one; what waits goes to the new one.
-    pub fn reconfigure(&mut self, service: Service) {
+    pub fn reconfigure(&mut self, service: Arc<Service>) {
         if let Phase::Running(pool) = &self.phase {
             pool.set_limit(service.settings.concurrency);
         }
         let mut current = self.service.lock().unwrap_or_else(PoisonError::into_inner);
-        let former = std::mem::replace(&mut *current, Arc::new(service));
+        let former = std::mem::replace(&mut *current, service);
         self.former.retain(|service| service.strong_count() > 0);
         self.former.push(Arc::downgrade(&former));
     }
@@ -125,13 +121,19 @@ impl Dispatcher {
         matches!(&self.phase, Phase::Resting(held) if !held.is_empty())
     }
 
-    /// Takes a stanza in. Never waits.
-    pub fn submit(&mut self, stanza: Stanza, now: Instant) -> Admission {
-        if matches!(self.phase, Phase::Stopped) {
-            return Admission::Refused(Failure::Stopped);
-        }
+    /// When the next iq's time is over.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|(deadline, _)| *deadline)
+    }
+
+    /// Takes a stanza in, unless it is one that a room sent back to its author. Never waits. The batch
+    /// gets what is to be sent at once: an error, if there is no room.
+    pub fn submit(&mut self, stanza: Stanza, now: Instant, batch: &mut Batch) {
         if self.reflections.contains(&stanza.envelope, now) {
-            return Admission::Reflected;
+            return;
+        }
+        if matches!(self.phase, Phase::Stopped) {
+            return self.fail(&stanza.envelope, Failure::Stopped, now, batch);
         }
         let service = self.service();
         let settings = &service.settings;
@@ -144,7 +146,7 @@ impl Dispatcher {
             && !lane.is_some_and(|lane| self.lanes.is_occupied(lane));
         let waiting = self.outstanding.len() - self.dispatched.min(settings.concurrency);
         if !at_once && waiting >= settings.queue_size {
-            return Admission::Refused(Failure::QueueFull);
+            return self.fail(&stanza.envelope, Failure::QueueFull, now, batch);
         }
         self.last_id += 1;
         let id = self.last_id;
@@ -166,7 +168,6 @@ impl Dispatcher {
         if let Some(id) = free {
             self.dispatch(id, service);
         }
-        Admission::Taken
     }
 
     /// Starts the threads for what was taken so far. Not to be called before the event loop runs: a

@@ -97,11 +97,7 @@ impl Service {
             .max_idle_connections_per_host(settings.concurrency)
             .input_buffer_size(BUFFER_SIZE)
             .output_buffer_size(BUFFER_SIZE)
-            .tls_config(
-                TlsConfig::builder()
-                    .root_certs(root_certs(&settings)?)
-                    .build(),
-            )
+            .tls_config(tls_config(&settings)?)
             .build();
         let agent = Mutex::new(agent(&config));
         Ok(Service {

@@ -14,6 +14,6 @@ pub mod pool;
 mod tcp_info;
 pub mod threads;
 
-pub use dispatcher::{Admission, Batch, Dispatcher};
+pub use dispatcher::{Batch, Dispatcher};
 pub use http::Service;
 pub use notes::{Level, Note};

@@ -76,7 +76,8 @@ fn parse(xml: &str) -> Result<minidom::Element, XmlError> {
     let prefixes = vec![CLIENT_NS.to_owned().into()];
     let mut builder = TreeBuilder::new().with_prefixes_stack(prefixes);
     let mut guard = Guard::default();
-    let mut rest = xml.as_bytes();
+    // The parser takes no white space before the root, where it may be (XML 1.0 §2.8).
+    let mut rest = xml.trim_start().as_bytes();
     loop {
         match parser.parse(&mut rest, true) {
             Ok(Some(event)) => {
@@ -238,6 +239,11 @@ mod tests {
             ),
             "<message xml:lang='de'>&lt;€&lt;&amp;</message>"
         );
+    }
+
+    #[test]
+    fn white_space_around_the_stanza() {
+        assert_eq!(read("\n\t <message/> \r\n"), "<message/>");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 """An HTTP server on raw sockets whose every byte a test decides; it records what it was asked."""
 
+import contextlib
 import itertools
 import json
+import select
 import socket
 import ssl
 import struct
@@ -27,7 +29,7 @@ class Request:
         self.connection = connection
         self.number_on_connection = number
         self.arrived = time.monotonic()
-        self.concluded = None
+        self.answered = None
 
     def header(self, name):
         """The value of the only header of that name (None without one)."""
@@ -48,6 +50,7 @@ class Exchange:
         self.keep_open = True
 
     def send(self, octets):
+        self.request.answered = self.request.answered or time.monotonic()
         self._socket.sendall(octets)
 
     def close(self):
@@ -91,6 +94,23 @@ def peer_is_gone(connection, timeout):
     return False
 
 
+class Gate:
+    """Holds threads back until it is opened or their connection is closed by the other side, without polling."""
+
+    def __init__(self):
+        self._inside, self._outside = socket.socketpair()
+
+    def open(self):
+        with contextlib.suppress(OSError):
+            self._outside.shutdown(socket.SHUT_RDWR)
+
+    def wait(self, connection, timeout):
+        either = select.poll()
+        either.register(self._inside, select.POLLIN)
+        either.register(connection, select.POLLRDHUP)
+        either.poll(timeout * 1000)
+
+
 class Endpoint:
     """One path of a backend: how it behaves now, and the requests that it got."""
 
@@ -98,16 +118,16 @@ class Endpoint:
         self.path = path
         self.url = backend.url + path
         self._condition = threading.Condition()
+        self._released = Gate()
         self.start_afresh()
 
     def start_afresh(self, behaviour=None):
         """Forgets requests, lets everything held go, and sets the behaviour (None: accept without reply)."""
         with self._condition:
-            if hasattr(self, "_released"):
-                self._released.set()
-            self._released = threading.Event()
+            self.release()
+            self._released = Gate()
             self._requests, self._behaviour = [], behaviour or accept
-            self.in_flight = self.most_in_flight = 0
+            self.in_flight = 0
 
     def behave(self, behaviour):
         with self._condition:
@@ -115,16 +135,10 @@ class Endpoint:
 
     def release(self):
         """Lets every exchange that hangs go on, and those to come."""
-        self._released.set()
+        self._released.open()
 
     def hold(self, connection, at_most):
-        released = self._released
-        end = time.monotonic() + (at_most or 3 * DEADLINE)
-        while time.monotonic() < end:
-            if released.wait(0.02):
-                return
-            if at_most is None and closed_meanwhile(connection):
-                return
+        self._released.wait(connection, at_most or 3 * DEADLINE)
 
     @property
     def requests(self):
@@ -138,6 +152,13 @@ class Endpoint:
                 raise AssertionError(f"{len(self._requests)} of {count} requests within {deadline:g} s")
             return list(self._requests)
 
+    def most_at_once(self):
+        """How many requests at most were there at the same time without a first octet of their response."""
+        arrivals = [(request.arrived, 1) for request in self.requests]
+        answers = [(request.answered, -1) for request in self.requests if request.answered]
+        at_once = list(itertools.accumulate(step for _, step in sorted(arrivals + answers)))
+        return max(at_once, default=0)
+
     def wait_until_idle(self):
         wait_until(lambda: self.in_flight == 0, lambda: f"{self.in_flight} exchanges concluded")
 
@@ -146,28 +167,14 @@ class Endpoint:
             requests, behaviour = self._requests, self._behaviour
             requests.append(exchange.request)
             self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
             self._condition.notify_all()
         try:
             behaviour(exchange)
         finally:
             with self._condition:
-                exchange.request.concluded = time.monotonic()
                 if requests is self._requests:
                     self.in_flight -= 1
                 self._condition.notify_all()
-
-
-def closed_meanwhile(connection):
-    """Whether the other side has closed already; leaves what it sent unread."""
-    if isinstance(connection, ssl.SSLSocket):
-        return False
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def accept(exchange):

@@ -78,9 +78,14 @@ class XmppStream:
 
     def _read(self):
         try:
+            pending = b""
             while received := self._socket.recv(262144):
-                parser = self._parser
-                parser.feed(received)
+                # An expat with "reparse deferral" sits on a tag that came in pieces until much more data follows.
+                pending += received
+                if not pending.endswith((b">", b" ")):
+                    continue
+                parser, complete, pending = self._parser, pending, b""
+                parser.feed(complete)
                 for event, element in parser.read_events():
                     self._element(event, element)
         except OSError:
@@ -135,6 +140,10 @@ class XmppStream:
 
     def _ended(self):
         raise NotImplementedError
+
+    def push(self):
+        """Makes the server's expat parse long tags that it holds back until more data comes."""
+        self.send(b" " * 16384)
 
     def close(self):
         try:

@@ -103,7 +103,7 @@ class Prosody:
         self._write_accounts()
         self.config_file = self.directory / "prosody.cfg.lua"
         self.config_file.write_text(self.configuration(), encoding="utf-8")
-        environment = dict(os.environ, LUA_CPATH=f"{library_directory()}/?.so;;", **self.environment)
+        environment = {**os.environ, "LUA_CPATH": f"{library_directory()}/?.so;;", **self.environment}
         output = open(self.directory / "output", "wb")
         with output:
             child = subprocess.Popen(

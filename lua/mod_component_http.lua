@@ -1,0 +1,105 @@
+-- A component written as a web service: stanzas go out as JSON, what comes back becomes stanzas.
+-- What is done with them is decided in the library; here is how Prosody takes part in it.
+
+local VERSION = "0.1.0";
+
+local server = require "net.server";
+local st = require "util.stanza";
+local timer = require "util.timer";
+
+local function refuse(problem)
+	module:log_status("error", "%s", problem);
+end
+
+local native = require "prosody_components";
+if native.version ~= VERSION then
+	return refuse(("this module is version %s and the library prosody_components is version %s: restart Prosody, "
+		.."and install both from one package if that does not help"):format(VERSION, native.version));
+end
+
+if module.host == "*" then return; end -- prosodyctl loads modules without a host
+
+local is_virtual_host = module:get_host_type() ~= "component";
+local get_option = function (name) return module:get_option(name); end
+local stanza_mt = getmetatable(st.stanza("x"));
+local component, problem = native.component_http(module.host, is_virtual_host, get_option, stanza_mt);
+if not component then return refuse(problem); end
+if component:uses_deprecated_name() then
+	module:log("warn", "the option 'post_stanza_types' is deprecated: rename it to 'component_post_stanzas'");
+end
+
+local count_failure = module:measure("failures", "counter");
+
+local function deliver(stanzas, notes, failures)
+	for i = 1, notes and #notes or 0, 2 do
+		module:log(notes[i], "%s", notes[i + 1]);
+	end
+	for _, stanza in ipairs(stanzas or {}) do
+		local ok, err = pcall(module.send, module, stanza);
+		if not ok then module:log("error", "cannot send a %s to %s: %s", stanza.name, stanza.attr.to, err); end
+	end
+	if failures and failures > 0 then count_failure(failures); end
+end
+
+local drain_later;
+local function drain(by_timer)
+	local stanzas, notes, failures, drain_after = component:drain(by_timer);
+	drain_later(drain_after);
+	deliver(stanzas, notes, failures);
+end
+
+function drain_later(delay)
+	if delay then module:add_timer(delay, function () drain(true); end); end
+end
+
+local function expire()
+	local stanzas, notes, failures, expire_after = component:expire();
+	deliver(stanzas, notes, failures);
+	return expire_after;
+end
+
+local function receive(event)
+	local stanzas, notes, failures, drain_after, expire_after = component:receive(event.stanza);
+	drain_later(drain_after);
+	if expire_after then module:add_timer(expire_after, expire); end
+	if stanzas or notes then deliver(stanzas, notes, failures); end
+	return true;
+end
+
+local function stop()
+	deliver(component:stop());
+end
+
+local watch;
+local function unwatch()
+	if watch.close then watch:close(); else watch:setflags(false, false); end
+end
+
+for _, event in ipairs(component:events()) do
+	module:hook(event, receive, -1); -- after mod_iq, which knows of replies to requests of other modules
+end
+module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
+watch = server.watchfd(component:fd(), function () drain(false); end);
+
+-- A reload hands the exchanges under way over to the module that is loaded next. If that fails, nobody
+-- adopts them, and they are stopped.
+local reloading = false;
+
+function module.save()
+	reloading = true;
+	return { component = component };
+end
+
+function module.restore(data)
+	if not data.component then return; end
+	unwatch();
+	component:adopt(data.component);
+	watch = server.watchfd(component:fd(), function () drain(false); end);
+	module:add_timer(0, function () drain(true); end);
+	module:add_timer(0, expire);
+end
+
+function module.unload()
+	unwatch();
+	if reloading then timer.add_task(0, stop); else stop(); end
+end

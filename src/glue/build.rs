@@ -1,0 +1,83 @@
+//! From an [`Element`] to one of Prosody's stanza tables.
+
+use std::ffi::c_int;
+
+use mlua::ffi::{self, lua_State};
+use mlua::{Lua, Table};
+
+use crate::stanza::{Element, Node};
+
+/// A list of stanza tables, each with the metatable of `util.stanza`.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn stanzas(lua: &Lua, metatable: &Table, elements: &[Element]) -> mlua::Result<Table> {
+    // SAFETY: what is left on the stack is one table. An error of Lua (memory is the only one) leaves
+    // the closure, which owns nothing.
+    unsafe {
+        lua.exec_raw(metatable, |state| {
+            ffi::lua_createtable(state, elements.len() as c_int, 0);
+            for (index, element) in (1..).zip(elements) {
+                push_element(state, element);
+                ffi::lua_rawseti(state, LIST, index);
+            }
+            ffi::lua_remove(state, METATABLE);
+        })
+    }
+}
+
+const METATABLE: c_int = 1;
+const LIST: c_int = 2;
+
+/// # Safety
+/// `state` is valid, runs in protected mode, and has the metatable at [`METATABLE`].
+unsafe fn push_element(state: *mut lua_State, element: &Element) {
+    // SAFETY: as promised by the caller. An element takes five slots while its children are built, and
+    // the nesting is limited by `MAX_DEPTH`; Lua is asked for them, and raises if it has none.
+    unsafe {
+        ffi::luaL_checkstack(state, 8, c"a stanza's nesting".as_ptr());
+        ffi::lua_createtable(state, element.children.len() as c_int, 3);
+        let table = ffi::lua_gettop(state);
+        push_string(state, "name");
+        push_string(state, &element.name);
+        ffi::lua_rawset(state, table);
+
+        push_string(state, "attr");
+        ffi::lua_createtable(state, 0, element.attrs.len() as c_int);
+        for (key, value) in &element.attrs {
+            push_string(state, key);
+            push_string(state, value);
+            ffi::lua_rawset(state, table + 2);
+        }
+        ffi::lua_rawset(state, table);
+
+        push_string(state, "tags");
+        ffi::lua_createtable(state, element.elements().count() as c_int, 0);
+        let (tags, mut tag) = (table + 2, 0);
+        for (index, child) in (1..).zip(&element.children) {
+            match child {
+                Node::Text(text) => push_string(state, text),
+                Node::Element(child) => {
+                    push_element(state, child);
+                    tag += 1;
+                    ffi::lua_pushvalue(state, -1);
+                    ffi::lua_rawseti(state, tags, tag);
+                }
+            }
+            ffi::lua_rawseti(state, table, index);
+        }
+        ffi::lua_rawset(state, table);
+
+        ffi::lua_pushvalue(state, METATABLE);
+        ffi::lua_setmetatable(state, table);
+    }
+}
+
+/// # Safety
+/// `state` is valid, runs in protected mode, and has a free slot.
+unsafe fn push_string(state: *mut lua_State, text: &str) {
+    // SAFETY: as promised by the caller; Lua copies the bytes.
+    unsafe {
+        ffi::lua_pushlstring(state, text.as_ptr().cast(), text.len());
+    }
+}

@@ -1,0 +1,216 @@
+//! What `mod_component_http.lua` calls.
+
+use std::time::{Duration, Instant};
+
+use mlua::{
+    AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataMethods,
+};
+
+use super::walk::{self, Captured};
+use super::{build, options};
+use crate::component_http::{Scope, Settings, local};
+use crate::dispatch::{Batch, Dispatcher, Note, Service};
+use crate::options::Options;
+
+/// How many outcomes are delivered at a time, so that Prosody gets to see to others in between.
+const BATCH: usize = 100;
+
+/// When to try again after the system had no thread to give.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One loaded component.
+struct Component {
+    dispatcher: Dispatcher,
+    stanza_mt: Table,
+    /// Whether a timer is set that will drain.
+    will_drain: bool,
+    /// Whether a timer is set that will expire.
+    will_expire: bool,
+}
+
+/// `component_http(host, is_virtual_host, get_option, stanza_mt)`: a component, or `nil` and what is
+/// wrong with its options.
+///
+/// # Errors
+/// If the arguments are of the wrong types.
+pub fn new(
+    lua: &Lua,
+    (host, is_virtual_host, get_option, stanza_mt): (String, bool, Function, Table),
+) -> mlua::Result<MultiValue> {
+    match component(&host, is_virtual_host, &get_option, stanza_mt) {
+        Ok(component) => component.into_lua_multi(lua),
+        Err(problem) => (mlua::Nil, problem).into_lua_multi(lua),
+    }
+}
+
+fn component(
+    host: &str,
+    is_virtual_host: bool,
+    get_option: &Function,
+    stanza_mt: Table,
+) -> Result<Component, String> {
+    let look_up = |name: &'static str| options::look_up(get_option, name);
+    let scope = if is_virtual_host {
+        Scope::VirtualHost
+    } else {
+        Scope::Component
+    };
+    let service = Settings::read(host, scope, &Options::new(&look_up))
+        .and_then(Service::new)
+        .map_err(|error| format!("{host}: {error}"))?;
+    let dispatcher =
+        Dispatcher::new(service).map_err(|error| format!("{host}: no file descriptor: {error}"))?;
+    Ok(Component {
+        dispatcher,
+        stanza_mt,
+        will_drain: false,
+        will_expire: false,
+    })
+}
+
+impl UserData for Component {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("fd", |_, this, ()| Ok(this.dispatcher.fd()));
+        methods.add_method("events", |_, this, ()| {
+            Ok(this.dispatcher.service().settings.events())
+        });
+        methods.add_method("uses_deprecated_name", |_, this, ()| {
+            Ok(this.dispatcher.service().settings.used_deprecated_name)
+        });
+        methods.add_method_mut("adopt", Component::adopt);
+        methods.add_method_mut("receive", Component::receive);
+        methods.add_method_mut("drain", Component::drain);
+        methods.add_method_mut("expire", Component::expire);
+        methods.add_method_mut("stop", Component::stop);
+    }
+}
+
+impl Component {
+    /// `component:receive(stanza)`: takes a stanza in. Returns nothing, or
+    /// `stanzas, notes, failures, drain_after, expire_after`: what [`Component::reply`] makes of the
+    /// batch, and in how many seconds to call `drain` and `expire`, if that is not under way.
+    fn receive(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<MultiValue> {
+        let service = this.dispatcher.service();
+        let settings = &service.settings;
+        let now = Instant::now();
+        let mut batch = Batch::default();
+        match walk::capture(lua, &stanza, |kind| settings.forwards(kind))? {
+            Captured::NotAStanza => {
+                batch.notes.push(Note::debug(
+                    "ignored something that is not a stanza with a sender",
+                ));
+            }
+            Captured::Head { envelope, payload } => {
+                let payload = payload
+                    .as_ref()
+                    .map(|(name, xmlns)| (name.as_str(), xmlns.as_str()));
+                batch.stanzas = local::answer(&envelope, payload, settings);
+            }
+            Captured::Unfit(envelope, failure) => {
+                this.dispatcher.fail(&envelope, failure, now, &mut batch);
+            }
+            Captured::Whole(stanza) if settings.wants(&stanza) => {
+                this.dispatcher.submit(stanza, now, &mut batch);
+            }
+            Captured::Whole(_) => {}
+        }
+        let drain_after = this.drain_after(this.dispatcher.is_resting().then_some(Duration::ZERO));
+        let expire_after = this.expire_after(now);
+        if batch.is_empty() && drain_after.is_none() && expire_after.is_none() {
+            return Ok(MultiValue::new());
+        }
+        let (stanzas, notes, failures) = this.reply(lua, &batch)?;
+        (stanzas, notes, failures, drain_after, expire_after).into_lua_multi(lua)
+    }
+
+    /// `component:drain(by_timer)`: starts the threads if they are wanted, and takes what they have
+    /// finished. Returns `stanzas, notes, failures, drain_after`.
+    fn drain(lua: &Lua, this: &mut Self, by_timer: bool) -> mlua::Result<MultiValue> {
+        if by_timer {
+            this.will_drain = false;
+        }
+        let mut batch = Batch::default();
+        let mut again = None;
+        if let Err(error) = this.dispatcher.start() {
+            batch
+                .notes
+                .push(Note::debug(format!("cannot start a thread yet: {error}")));
+            again = Some(RETRY);
+        }
+        if this.dispatcher.drain(BATCH, Instant::now(), &mut batch) {
+            again = Some(Duration::ZERO);
+        }
+        let drain_after = this.drain_after(again);
+        let (stanzas, notes, failures) = this.reply(lua, &batch)?;
+        (stanzas, notes, failures, drain_after).into_lua_multi(lua)
+    }
+
+    /// `component:expire()`: concludes the iqs whose time is over. Returns
+    /// `stanzas, notes, failures, expire_after`.
+    fn expire(lua: &Lua, this: &mut Self, (): ()) -> mlua::Result<MultiValue> {
+        this.will_expire = false;
+        let mut batch = Batch::default();
+        let now = Instant::now();
+        this.dispatcher.expire(now, &mut batch);
+        let expire_after = this.expire_after(now);
+        let (stanzas, notes, failures) = this.reply(lua, &batch)?;
+        (stanzas, notes, failures, expire_after).into_lua_multi(lua)
+    }
+
+    /// `component:stop()`: concludes everything, for good. Returns `stanzas, notes, failures`.
+    fn stop(lua: &Lua, this: &mut Self, (): ()) -> mlua::Result<MultiValue> {
+        let mut batch = Batch::default();
+        this.dispatcher.stop(Instant::now(), &mut batch);
+        this.reply(lua, &batch)?.into_lua_multi(lua)
+    }
+
+    /// `new:adopt(old)`: goes on with the exchanges of a component that was loaded before, by the
+    /// options of this one. `drain` and `expire` have to be called then, since the timers of the old
+    /// one are gone. The old one is left with nothing to do.
+    fn adopt(_: &Lua, this: &mut Self, old: AnyUserData) -> mlua::Result<()> {
+        let mut old = old.borrow_mut::<Component>()?;
+        std::mem::swap(&mut this.dispatcher, &mut old.dispatcher);
+        this.dispatcher.reconfigure(old.dispatcher.service());
+        this.will_drain = true;
+        this.will_expire = true;
+        Ok(())
+    }
+
+    /// A list of stanza tables, a list of log levels and lines in turn, and the number of stanzas that
+    /// were not accepted; `nil` for an empty list.
+    fn reply(
+        &self,
+        lua: &Lua,
+        batch: &Batch,
+    ) -> mlua::Result<(Option<Table>, Option<Table>, usize)> {
+        let stanzas = match batch.stanzas.as_slice() {
+            [] => None,
+            stanzas => Some(build::stanzas(lua, &self.stanza_mt, stanzas)?),
+        };
+        let notes = match batch.notes.as_slice() {
+            [] => None,
+            notes => {
+                let lines = notes
+                    .iter()
+                    .flat_map(|note| [note.level.as_str(), note.text.as_str()]);
+                Some(lua.create_sequence_from(lines)?)
+            }
+        };
+        Ok((stanzas, notes, batch.failures))
+    }
+
+    fn drain_after(&mut self, wanted: Option<Duration>) -> Option<f64> {
+        let wanted = wanted.filter(|_| !self.will_drain)?;
+        self.will_drain = true;
+        Some(wanted.as_secs_f64())
+    }
+
+    fn expire_after(&mut self, now: Instant) -> Option<f64> {
+        let deadline = self
+            .dispatcher
+            .next_deadline()
+            .filter(|_| !self.will_expire)?;
+        self.will_expire = true;
+        Some(deadline.saturating_duration_since(now).as_secs_f64())
+    }
+}
