@@ -6,20 +6,20 @@ local VERSION = "0.1.0";
 local st = require "util.stanza";
 local timer = require "util.timer";
 
+local function refuse(problem)
+	module:log_status("error", "%s", problem);
+end
+
 local native = require "prosody_components";
 if native.version ~= VERSION then
-	error(("the library prosody_components is version %s and this module is version %s: restart Prosody, "
-		.."and install both from the same package if that does not help"):format(native.version, VERSION), 0);
+	return refuse(("this module is version %s and the library prosody_components is version %s: restart Prosody, "
+		.."and install both from one package if that does not help"):format(VERSION, native.version));
 end
 
 if module.host == "*" then return; end -- prosodyctl loads modules without a host
 
 if module:get_host_type() ~= "component" then
-	error(module.host..": mod_client_proxy needs a host of its own: Component \"proxy."..module.host.."\" \"client_proxy\"", 0);
-end
-
-local function get_option(name)
-	return module:get_option(name);
+	return refuse("mod_client_proxy needs a host of its own: Component \"proxy."..module.host.."\" \"client_proxy\"");
 end
 
 -- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same.
@@ -36,9 +36,10 @@ local function stored_key()
 	return key;
 end
 
+local get_option = function (name) return module:get_option(name); end
 local stanza_mt = getmetatable(st.stanza("x"));
 local proxy, problem = native.client_proxy(module.host, get_option, stanza_mt, stored_key);
-if not proxy then error(problem, 0); end
+if not proxy then return refuse(problem); end
 
 local function send(stanza)
 	local ok, err = pcall(module.send, module, stanza);

@@ -86,6 +86,12 @@ class TargetClient(User):
             if (stanza.sender, stanza.type) == (sender, type):
                 return stanza
 
+    def hold(self):
+        """From now on the test answers; forgets the requests that were answered so far."""
+        self._answers = None
+        self.synchronise()
+        self.requests.waiting()
+
     def leave(self):
         """Logs out, and returns when Prosody has handled that."""
         self.close()
