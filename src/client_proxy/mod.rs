@@ -127,7 +127,7 @@ impl<S: Clone> Proxy<S> {
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
         if settings.target != self.settings.target {
             self.bounce_all();
-            self.send_presence(Some("unsubscribe"));
+            self.send_presence("unsubscribe");
             self.resources.clear();
             self.subscription = Subscription::new(now);
         }
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(fixture.done(), [bounced, goodbye]);
         fixture.tick(0);
         assert_eq!(
-            fixture.done()[0],
+            fixture.done()[1],
             format!("<presence to='other@example' from='{HOST}' type='subscribe'/>")
         );
         assert_eq!(fixture.answer(&sent, "result"), None);

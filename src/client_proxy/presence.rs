@@ -6,6 +6,7 @@ use std::time::Instant;
 use rand::Rng;
 
 use super::resources::Availability;
+use super::subscription::Step;
 use super::*;
 use crate::stanza::{Kind, jid};
 
@@ -53,11 +54,15 @@ impl<S: Clone> Proxy<S> {
             }
             // The account or its server cannot be reached; that says nothing of requests under way.
             ("error", None) => self.subscription.seek(now),
+            // Also a server's answer to the first probe, before anything was granted.
             ("unsubscribed", _) => {
-                let line = format!("{} refuses its presence", self.settings.target);
-                self.log(Level::Info, line);
+                if self.subscription.is_settled() {
+                    let line = format!("{} has withdrawn its presence", self.settings.target);
+                    self.log(Level::Info, line);
+                }
                 self.subscription.seek(now);
             }
+            ("subscribed", _) => self.send_presence("probe"),
             ("subscribe", _) => {
                 self.answer_presence(envelope, Some("subscribed"));
                 self.answer_presence(envelope, None);
@@ -93,27 +98,39 @@ impl<S: Clone> Proxy<S> {
         }
     }
 
-    /// Asks the target for its presence, and parts with the resources that did not answer the last time.
+    /// Does what is due about the subscription.
     pub(super) fn keep_subscribed(&mut self, now: Instant, rng: &mut impl Rng) {
-        let Some(step) = self.subscription.step(now) else {
-            return;
-        };
-        if let Some(probe) = step.last_probe {
-            let silent = self.resources.silent_since(probe);
-            self.gone(&silent, now, rng);
+        match self.subscription.step(now) {
+            None => {}
+            Some(Step::Begin) => {
+                self.send_presence("probe");
+                self.send_presence("subscribe");
+            }
+            Some(Step::Subscribe { overdue }) => {
+                if overdue {
+                    let Settings { host, target, .. } = &self.settings;
+                    let line = format!(
+                        "{target} still shows no presence: it has to be online, \
+                         and to grant the subscription that {host} asks for"
+                    );
+                    self.log(Level::Warn, line);
+                }
+                self.send_presence("subscribe");
+            }
+            Some(Step::Probe) => self.send_presence("probe"),
+            Some(Step::Check { probed }) => {
+                let silent = self.resources.silent_since(probed);
+                self.gone(&silent, now, rng);
+            }
         }
-        if step.subscribe {
-            self.send_presence(Some("subscribe"));
-        }
-        self.send_presence(Some("probe"));
     }
 
     /// Sends a presence of the host's to the target.
-    pub(super) fn send_presence(&mut self, type_: Option<&'static str>) {
+    pub(super) fn send_presence(&mut self, type_: &str) {
         let presence = Element::new(Kind::Presence.as_str())
             .with_attr("to", self.settings.target.clone())
             .with_attr("from", self.settings.host.clone())
-            .with_opt_attr("type", type_.map(str::to_owned));
+            .with_attr("type", type_);
         self.actions.push_back(Action::Send(presence));
     }
 
@@ -133,10 +150,6 @@ mod tests {
 
     const ONE: &str = "service@example/1";
 
-    fn subscribe_and_probe() -> [String; 2] {
-        ["subscribe", "probe"].map(to_target)
-    }
-
     fn to_target(type_: &str) -> String {
         format!("<presence to='{TARGET}' from='{HOST}' type='{type_}'/>")
     }
@@ -144,10 +157,15 @@ mod tests {
     #[test]
     fn presence_is_asked_for_until_it_arrives() {
         let mut fixture = Fixture::new(Strategy::Random);
-        for wait in [0, 1, 2, 4] {
+        fixture.tick(0);
+        assert_eq!(fixture.done(), ["probe", "subscribe"].map(to_target));
+        fixture.presence(TARGET, HOST, Some("unsubscribed"));
+        for wait in [1, 2, 4] {
             fixture.tick(wait);
-            assert_eq!(fixture.done(), subscribe_and_probe());
+            assert_eq!(fixture.done(), [to_target("subscribe")]);
         }
+        fixture.presence(TARGET, HOST, Some("subscribed"));
+        assert_eq!(fixture.done(), [to_target("probe")]);
         fixture.presence(TARGET, HOST, Some("error"));
         fixture.presence(TARGET, HOST, Some("unavailable"));
         fixture.tick(7);
@@ -160,18 +178,31 @@ mod tests {
     }
 
     #[test]
+    fn an_admin_is_told_when_presence_does_not_come() {
+        let mut fixture = Fixture::new(Strategy::Random);
+        let warnings: Vec<bool> = [0, 1, 2, 4, 8, 16, 32, 64, 128]
+            .map(|wait| {
+                fixture.tick(wait);
+                fixture.done().contains(&"warn".to_owned())
+            })
+            .into();
+        assert_eq!(warnings.iter().position(|warned| *warned), Some(6));
+        assert_eq!(warnings.iter().filter(|warned| **warned).count(), 1);
+    }
+
+    #[test]
     fn presence_that_is_lost_is_asked_for_again() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
         fixture.presence(ONE, HOST, Some("unavailable"));
         assert_eq!(fixture.done(), ["info"]);
         fixture.tick(1);
-        assert_eq!(fixture.done(), subscribe_and_probe());
+        assert_eq!(fixture.done(), [to_target("subscribe")]);
 
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
         fixture.presence(TARGET, HOST, Some("unsubscribed"));
         assert_eq!(fixture.done(), ["info"]);
         fixture.tick(1);
-        assert_eq!(fixture.done(), subscribe_and_probe());
+        assert_eq!(fixture.done(), [to_target("subscribe")]);
     }
 
     #[test]
@@ -186,14 +217,15 @@ mod tests {
         let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
         let sent = fixture.iq(ROMEO, HOST, "get", "1").unwrap();
         assert_eq!(sent.to, ONE);
-        fixture.tick(30);
-        fixture.presence("service@example/2", HOST, None);
-        assert_eq!(fixture.done(), [to_target("probe")]);
         // An error in answer may be the server's own, for a client that is no more.
-        fixture.tick(30);
+        fixture.tick(1);
         fixture.answer(&sent, "error");
         fixture.tick(0);
         assert_eq!(fixture.done(), [to_target("probe")]);
+        fixture.tick(1);
+        fixture.presence("service@example/2", HOST, None);
+        fixture.tick(29);
+        assert!(fixture.done().is_empty());
         for id in ["2", "3"] {
             let sent = fixture.iq(ROMEO, HOST, "get", id).unwrap();
             assert_eq!(sent.to, "service@example/2");
@@ -213,8 +245,6 @@ mod tests {
         assert_eq!(fixture.done(), [available]);
         fixture.presence(TARGET, HOST, Some("unsubscribe"));
         assert_eq!(fixture.done(), [to_target("unavailable")]);
-        fixture.presence(TARGET, HOST, Some("subscribed"));
-        assert!(fixture.done().is_empty());
     }
 
     #[test]

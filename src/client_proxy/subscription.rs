@@ -3,6 +3,9 @@
 //! Without presence it asks for it again and again, at growing intervals: the target's host may come up
 //! later, or the subscription be granted later. With presence it probes (RFC 6121 §4.3) from time to time,
 //! since a server that crashes says no goodbye for its clients.
+//!
+//! It does not probe while a request waits to be granted: Prosody answers a probe that it does not allow
+//! by `unsubscribed`, and forgets the request over it.
 
 use std::time::{Duration, Instant};
 
@@ -12,47 +15,60 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The longest time between two requests.
 const MAX_DELAY: Duration = Duration::from_secs(300);
 
+/// A request that this time follows is one too many for an admin not to be told.
+const PATIENCE: Duration = Duration::from_secs(64);
+
 /// The time between two probes when all is well.
 const PROBE_INTERVAL: Duration = Duration::from_secs(300);
 
-/// The time from a probe that shall tell who is left to the next one, by when the answers are there.
+/// The time after which a probe has been answered.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Doubts within this time of the last one are passed over.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What is to be sent to the target.
+/// What is to be done about the subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Whether to ask for a subscription, beside probing.
-    pub subscribe: bool,
-    /// When the last probe was sent.
-    pub last_probe: Option<Instant>,
+pub enum Step {
+    /// Probe, and ask for a subscription: the first step.
+    Begin,
+    /// Ask for a subscription.
+    Subscribe {
+        /// Whether it has taken so long that the admin should know.
+        overdue: bool,
+    },
+    /// Probe.
+    Probe,
+    /// Part with the resources that were not heard of since the last probe.
+    Check {
+        /// When that was sent.
+        probed: Instant,
+    },
 }
 
 /// What is known of the subscription.
 pub struct Subscription {
     state: State,
     due: Instant,
-    last_probe: Option<Instant>,
     last_doubt: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
 enum State {
+    /// Nothing was done yet.
+    New,
     /// No presence yet, or none any more; `delay` follows the next request.
     Seeking { delay: Duration },
-    /// Presence has come.
-    Settled,
+    /// Presence has come; if a probe waits for its answers, it was sent then.
+    Settled { probed: Option<Instant> },
 }
 
 impl Subscription {
     /// A subscription that is to be asked for at once.
     pub fn new(now: Instant) -> Self {
         Subscription {
-            state: State::Seeking { delay: FIRST_DELAY },
+            state: State::New,
             due: now,
-            last_probe: None,
             last_doubt: None,
         }
     }
@@ -62,24 +78,32 @@ impl Subscription {
         if now < self.due {
             return None;
         }
-        let subscribe = match &mut self.state {
-            State::Seeking { delay } => {
-                self.due = now + *delay;
-                *delay = MAX_DELAY.min(*delay * 2);
-                true
+        let (step, next, state) = match self.state {
+            State::New => {
+                let delay = FIRST_DELAY * 2;
+                (Step::Begin, FIRST_DELAY, State::Seeking { delay })
             }
-            State::Settled => {
-                let doubted = self.last_doubt.is_some_and(|at| now < at + ANSWER_TIME);
-                let interval = if doubted { ANSWER_TIME } else { PROBE_INTERVAL };
-                self.due = now + interval;
-                false
+            State::Seeking { delay } => {
+                let overdue = delay == PATIENCE;
+                let state = State::Seeking {
+                    delay: MAX_DELAY.min(delay * 2),
+                };
+                (Step::Subscribe { overdue }, delay, state)
+            }
+            State::Settled { probed: None } => {
+                let state = State::Settled { probed: Some(now) };
+                (Step::Probe, ANSWER_TIME, state)
+            }
+            State::Settled {
+                probed: Some(probed),
+            } => {
+                let state = State::Settled { probed: None };
+                (Step::Check { probed }, PROBE_INTERVAL - ANSWER_TIME, state)
             }
         };
-        let last_probe = self.last_probe.replace(now);
-        Some(Step {
-            subscribe,
-            last_probe,
-        })
+        self.due = now + next;
+        self.state = state;
+        Some(step)
     }
 
     /// When the next step is due.
@@ -89,26 +113,30 @@ impl Subscription {
 
     /// Available presence has come.
     pub fn settle(&mut self, now: Instant) {
-        if let State::Seeking { .. } = self.state {
-            self.state = State::Settled;
+        if !self.is_settled() {
+            self.state = State::Settled { probed: None };
             self.due = now + ANSWER_TIME;
         }
     }
 
     /// No presence is left, or none will come: it is asked for anew.
     pub fn seek(&mut self, now: Instant) {
-        if let State::Settled = self.state {
-            self.state = State::Seeking {
-                delay: FIRST_DELAY * 2,
-            };
+        if self.is_settled() {
+            let delay = FIRST_DELAY * 2;
+            self.state = State::Seeking { delay };
             self.due = now + FIRST_DELAY;
         }
+    }
+
+    /// Whether there is presence.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, State::Settled { .. })
     }
 
     /// Something makes it doubtful that the resources known are still there.
     pub fn doubt(&mut self, now: Instant) {
         let repeated = self.last_doubt.is_some_and(|at| now < at + DOUBT_INTERVAL);
-        if let (State::Settled, false) = (self.state, repeated) {
+        if let (State::Settled { probed: None }, false) = (self.state, repeated) {
             self.last_doubt = Some(now);
             self.due = now;
         }
@@ -123,23 +151,26 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// The steps within a time, in seconds from its start; `true` where a subscription is asked for.
-    fn steps(subscription: &mut Subscription, start: Instant, within: u64) -> Vec<(u64, bool)> {
+    /// The steps within a time, in seconds from its start.
+    fn steps(subscription: &mut Subscription, start: Instant, within: u64) -> Vec<(u64, Step)> {
         let mut steps = Vec::new();
         let mut now = start;
         while now <= start + seconds(within) {
-            if let Some(step) = subscription.step(now) {
-                steps.push(((now - start).as_secs(), step.subscribe));
-            }
+            let step = subscription.step(now);
+            steps.extend(step.map(|step| ((now - start).as_secs(), step)));
             assert!(subscription.due() > now);
             now = subscription.due();
         }
         steps
     }
 
+    fn subscribe(at: u64) -> (u64, Step) {
+        (at, Step::Subscribe { overdue: false })
+    }
+
     fn settled(start: Instant) -> Subscription {
         let mut subscription = Subscription::new(start);
-        assert!(subscription.step(start).is_some());
+        assert_eq!(subscription.step(start), Some(Step::Begin));
         subscription.settle(start);
         subscription
     }
@@ -148,14 +179,30 @@ mod tests {
     fn asks_at_growing_intervals_until_presence_arrives() {
         let start = Instant::now();
         let mut subscription = Subscription::new(start);
-        let expected = [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111];
-        let expected = expected.map(|at| (at, true));
+        let mut expected = vec![(0, Step::Begin)];
+        expected.extend([1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111].map(subscribe));
+        expected[6].1 = Step::Subscribe { overdue: true };
         assert_eq!(steps(&mut subscription, start, 1200), expected);
-        let later = start + seconds(1201);
-        subscription.settle(later);
+    }
+
+    #[test]
+    fn probes_and_looks_who_answered() {
+        let start = Instant::now();
+        let mut subscription = settled(start);
+        let check = |at| {
+            let probed = start + seconds(at - 30);
+            (at, Step::Check { probed })
+        };
         assert_eq!(
-            steps(&mut subscription, later, 700),
-            [(30, false), (330, false), (630, false)]
+            steps(&mut subscription, start, 700),
+            [
+                (30, Step::Probe),
+                check(60),
+                (330, Step::Probe),
+                check(360),
+                (630, Step::Probe),
+                check(660)
+            ]
         );
     }
 
@@ -164,43 +211,37 @@ mod tests {
         let start = Instant::now();
         let mut subscription = settled(start);
         subscription.seek(start);
-        // A second loss does not make it start again.
-        let expected = [(1, true), (3, true), (7, true)];
         let mut seen = Vec::new();
         for second in 0..10 {
             let now = start + seconds(second);
-            seen.extend(subscription.step(now).map(|step| (second, step.subscribe)));
+            seen.extend(subscription.step(now).map(|step| (second, step)));
+            // A second loss does not make it start again.
             subscription.seek(now);
         }
-        assert_eq!(seen, expected);
+        assert_eq!(seen, [1, 3, 7].map(subscribe));
     }
 
     #[test]
-    fn each_step_tells_when_the_last_probe_was() {
-        let start = Instant::now();
-        let mut subscription = Subscription::new(start);
-        assert_eq!(subscription.step(start).unwrap().last_probe, None);
-        let later = start + seconds(1);
-        assert_eq!(subscription.step(later).unwrap().last_probe, Some(start));
-    }
-
-    #[test]
-    fn doubt_brings_a_probe_and_soon_another() {
+    fn doubt_brings_a_probe_and_soon_a_look() {
         let start = Instant::now();
         let mut subscription = settled(start);
-        assert_eq!(steps(&mut subscription, start, 40), [(30, false)]);
+        steps(&mut subscription, start, 60);
         let doubtful = start + seconds(100);
-        subscription.doubt(doubtful);
         let mut seen = Vec::new();
         for second in 0..400 {
             let now = doubtful + seconds(second);
-            seen.extend(subscription.step(now).map(|_| second));
             // Doubts that follow at once change nothing.
             if second < 50 {
                 subscription.doubt(now);
             }
+            seen.extend(subscription.step(now).map(|step| (second, step)));
         }
-        assert_eq!(seen, [0, 30, 330]);
+        let check = |at| {
+            let probed = doubtful + seconds(at - 30);
+            (at, Step::Check { probed })
+        };
+        let probe = |at| (at, Step::Probe);
+        assert_eq!(seen, [probe(0), check(30), probe(300), check(330)]);
     }
 
     #[test]
