@@ -56,7 +56,7 @@ def test_resources_come_and_go(peer):
 def test_a_connection_that_breaks(peer):
     one = serving(peer)
     until_served(peer)
-    one._socket.shutdown(2)
+    one.disconnect()
     wait_until(lambda: asked(peer) == NO_RESOURCE, "the broken one gone")
     serving(peer)
     assert asked(peer) is None

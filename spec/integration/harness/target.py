@@ -2,6 +2,7 @@
 
 import itertools
 import queue
+import socket
 
 from . import stanza as stanzas
 from .client import Inbox, User
@@ -37,9 +38,9 @@ class TargetClient(User):
         elif stanza.kind == "iq" and stanza.child("{jabber:iq:roster}query") is not None:
             self.answer(stanza)
         elif stanza.kind == "iq" and stanza.type in ("get", "set"):
+            self.requests.put(stanza)
             if self._answers is not None:
                 self.answer(stanza, self._answers)
-            self.requests.put(stanza)
         else:
             super().stanza_received(stanza)
 
@@ -91,6 +92,10 @@ class TargetClient(User):
         self._answers = None
         self.synchronise()
         self.requests.waiting()
+
+    def disconnect(self):
+        """Breaks the connection without a word."""
+        self._socket.shutdown(socket.SHUT_RDWR)
 
     def leave(self):
         """Logs out, and returns when Prosody has handled that."""
