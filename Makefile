@@ -17,7 +17,9 @@ PROSODY_SOURCE := $(or $(if $(PROSODY),$(shell sed -n "s/^CFG_SOURCEDIR='\(.*\)'
 MODULES_DIR := $(PREFIX)/lib/prosody/modules
 LIBRARY_DIR := $(PREFIX)/lib/lua/$(LUA_VERSION)
 
-LIBRARY := target/lua/$(LUA_VERSION)/prosody_components.so
+# TARGET=aarch64-unknown-linux-gnu builds for another machine than this one.
+TARGET :=
+LIBRARY := target/lua/$(if $(TARGET),$(TARGET)/)$(LUA_VERSION)/prosody_components.so
 MODULES := $(wildcard lua/mod_*.lua)
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) $(shell find src -name '*.rs')
 
@@ -35,8 +37,8 @@ PREREQUISITES := PYTHON=$(PYTHON) .ci/prerequisites
 all: $(LIBRARY) ## Build the library for Prosody's Lua
 
 $(LIBRARY): $(RUST_SOURCES)
-	$(CARGO) build --locked --release --lib --features $(LUA_FEATURE)
-	install -D -m 644 target/release/libprosody_components.so $@
+	$(CARGO) build --locked --release --lib --features $(LUA_FEATURE) $(if $(TARGET),--target $(TARGET))
+	install -D -m 644 target/$(if $(TARGET),$(TARGET)/)release/libprosody_components.so $@
 
 .PHONY: demo
 demo: ## Send a message through a Prosody of its own into a web service (KEEP=1: leave it running)
@@ -73,10 +75,20 @@ lint: ## Check format, lints and documentation
 	luacheck .
 
 .PHONY: install
-install: all ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it
-	install -d -m 755 '$(DESTDIR)$(MODULES_DIR)' '$(DESTDIR)$(LIBRARY_DIR)'
+install: install-library install-modules ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it
+
+.PHONY: install-library
+install-library: INSTALLED = $(DESTDIR)$(LIBRARY_DIR)/$(notdir $(LIBRARY))
+install-library: all
+	install -d -m 755 '$(DESTDIR)$(LIBRARY_DIR)'
+	@if [ -e '$(INSTALLED)' ] && ! cmp -s $(LIBRARY) '$(INSTALLED)'; then \
+		echo 'This replaces another build of the library: restart Prosody when it is done.'; fi
+	install -m 644 $(LIBRARY) '$(INSTALLED)'
+
+.PHONY: install-modules
+install-modules:
+	install -d -m 755 '$(DESTDIR)$(MODULES_DIR)'
 	install -m 644 $(MODULES) '$(DESTDIR)$(MODULES_DIR)'
-	install -m 644 $(LIBRARY) '$(DESTDIR)$(LIBRARY_DIR)'
 
 .PHONY: uninstall
 uninstall: ## Remove what install put there

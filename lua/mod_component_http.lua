@@ -8,7 +8,18 @@ local st = require "util.stanza";
 local timer = require "util.timer";
 
 local function refuse(problem)
-	module:log_status("error", "%s", problem);
+	if module.log_status then
+		module:log_status("error", "%s", problem);
+	else -- COMPAT Prosody before 0.12
+		module:log("error", "%s", problem);
+	end
+end
+
+-- What prosodyctl installs is found by Prosody, but its libraries are not by Lua.
+local installer = prosody.paths and prosody.paths.installer;
+local installed = installer and ("%s/lib/lua/%s/?.so"):format(installer, _VERSION:match("%d%.%d"));
+if installed and not package.cpath:find(installed, 1, true) then
+	package.cpath = package.cpath..";"..installed;
 end
 
 local native = require "prosody_components";
@@ -28,7 +39,8 @@ if component:uses_deprecated_name() then
 	module:log("warn", "the option 'post_stanza_types' is deprecated: rename it to 'component_post_stanzas'");
 end
 
-local count_failure = module:measure("failures", "counter");
+-- COMPAT Prosody 0.9 measures nothing
+local count_failure = module.measure and module:measure("failures", "counter") or function () end;
 
 local function deliver(stanzas, notes, failures)
 	for i = 1, notes and #notes or 0, 2 do
@@ -70,16 +82,39 @@ local function stop()
 	deliver(component:stop());
 end
 
-local watch;
-local function unwatch()
-	if watch.close then watch:close(); else watch:setflags(false, false); end
+-- Calls on_readable whenever the descriptor is readable; what it returns ends that.
+local function watch_descriptor(descriptor, on_readable)
+	if server.watchfd then
+		local watch = server.watchfd(descriptor, on_readable);
+		return function () if watch.close then watch:close(); else watch:setflags(false, false); end end
+	elseif server.addevent then -- COMPAT Prosody before 0.11 with libevent
+		local event = server.addevent(descriptor, server.event.EV_READ, function ()
+			on_readable();
+			return server.event.EV_READ;
+		end);
+		return function () event:close(); end
+	end
+	-- COMPAT Prosody before 0.11 with select: it asks its sockets for their descriptors
+	local function nothing() end
+	local watch = server.wrapclient({
+		getfd = function () return descriptor; end;
+		settimeout = nothing, receive = nothing, shutdown = nothing, close = nothing;
+		send = function () return 0; end; -- bytes
+	}, module.host, 0, {});
+	watch.readbuffer = on_readable;
+	return function () watch:close(); end
+end
+
+local unwatch;
+local function watch()
+	unwatch = watch_descriptor(component:fd(), function () drain(false); end);
 end
 
 for _, event in ipairs(component:events()) do
 	module:hook(event, receive, -1); -- after mod_iq, which knows of replies to requests of other modules
 end
 module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
-watch = server.watchfd(component:fd(), function () drain(false); end);
+watch();
 
 -- A reload hands the exchanges under way over to the module that is loaded next. If that fails, nobody
 -- adopts them, and they are stopped.
@@ -94,7 +129,7 @@ function module.restore(data)
 	if not data.component then return; end
 	unwatch();
 	component:adopt(data.component);
-	watch = server.watchfd(component:fd(), function () drain(false); end);
+	watch();
 	module:add_timer(0, function () drain(true); end);
 	module:add_timer(0, expire);
 end

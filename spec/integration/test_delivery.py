@@ -77,7 +77,7 @@ def test_full_queue_is_silent_towards_rooms_and_errors(bot_at, peers, prosody):
     peer = peers.peer()
     position = prosody.log_position()
     peer.say(small.jid, type="groupchat")
-    prosody.wait_for_log("queue|full", source="small.test:component_http", since=position)
+    small.complaint(prosody, position, "queue|full")
     peer.send("message", ERROR, to=small.jid, type="error")
     peer.send("iq", "", to=small.jid, type="result")
     small.release()

@@ -8,8 +8,6 @@ from harness.behaviours import raw, respond
 from harness.config import component
 from harness.prosody import free_port
 
-SOURCE = "bot.test:component_http"
-
 TABLE = {
     "modify/bad-request": [400, 411, 416, 422],
     "auth/not-authorized": [401, 407, 511],
@@ -93,7 +91,20 @@ def test_failure_is_logged(bot, peer, prosody):
     bot.behave(respond(503))
     peer.say(bot.jid)
     peer.receive()
-    assert prosody.wait_for_log("503", source=SOURCE, since=position)
+    bot.complaint(prosody, position, "503")
+
+
+def test_service_that_is_down_does_not_fill_the_log(prosody, bot_at, peer):
+    """The first failure is a warning; the same again is a debug line for a minute."""
+    fast = bot_at("fast.test")
+    position = prosody.log_position()
+    fast.behave(respond(507))
+    for _ in range(30):
+        peer.say(fast.jid)
+    for _ in range(30):
+        assert peer.receive().error == "wait/resource-constraint"
+    levels = [line.level for line in prosody.log(position) if line.source == fast.source and "507" in line.text]
+    assert levels == ["warn"] + ["debug"] * 29
 
 
 # No connection

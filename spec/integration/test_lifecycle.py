@@ -318,7 +318,9 @@ def test_two_sigterms(serve):
     assert served.prosody.stop(deadline=5) == 0
 
 
-def test_sigterm_under_load(serve):
+@pytest.mark.parametrize("attempt", range(6))
+def test_sigterm_under_load(serve, attempt):
+    """The handler runs in the middle of whatever Prosody is doing, also within this module."""
     served = serve()
     served.bot.behave(behaviours.echo)
     senders = [served.peer() for _ in range(20)]

@@ -39,7 +39,7 @@ def test_200_that_is_no_json_means_accepted(bot, peer, media_type):
     assert not bot.everything_for(peer)
 
 
-@pytest.mark.parametrize("body", ["", "null", "{}", "[]", '""', " {} ", "\n[ ]\n", "\ufeff{}"])
+@pytest.mark.parametrize("body", ["", "null", "{}", "[]", " {} ", "\n[ ]\n", "\ufeff{}"])
 def test_200_with_nothing_in_it_means_accepted(bot, peer, body):
     bot.behave(respond(200, body))
     peer.say(bot.jid)
@@ -232,7 +232,7 @@ def test_array_may_mix_kinds_and_addresses(bot, peer, peers):
     "<body>picture</body><x xmlns='jabber:x:oob'><url>https://example.com/a.png?x=1&amp;y=2</url></x>",
     "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><p>a<br/>b</p></body></html>",
     "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' to='x@y'><body>in</body></message></forwarded>",
-    f"<x xmlns='urn:example:x' long='{'v' * 3000}'/>",
+    f"<x xmlns='urn:example:x' long='{'v' * 20000}'/>",
     "<x xmlns='urn:example:x'>" + "<y/>" * 3000 + "</x>",
     "<x xmlns='urn:example:x'>" + "<y>" * 98 + "</y>" * 98 + "</x>",
 ], ids=lambda content: content[:60])

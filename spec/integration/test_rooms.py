@@ -9,7 +9,6 @@ from harness.behaviours import reply, respond
 from harness.client import User
 
 ACCOUNTS = {"alice@localhost": "secret"}
-SOURCE = "bot.test:component_http"
 MUC = "http://jabber.org/protocol/muc"
 numbers = itertools.count(1)
 
@@ -49,7 +48,7 @@ def test_failure_is_logged_and_never_sent_to_the_room(bot, room, prosody, behavi
     position = prosody.log_position()
     bot.behave(behaviour)
     room.says("alice", bot.jid, "hello", "g1")
-    prosody.wait_for_log("", source=SOURCE, level="warn", since=position)
+    bot.complaint(prosody, position)
     assert not bot.everything_for(room.inbox)
 
 
@@ -58,7 +57,7 @@ def test_time_out_in_a_room_is_only_logged(bot_at, room, prosody):
     position = prosody.log_position()
     fast.behave(behaviours.hang)
     room.says("alice", fast.jid, "hello", "g1")
-    prosody.wait_for_log("", source="fast.test:component_http", level="warn", since=position)
+    fast.complaint(prosody, position)
     assert not fast.everything_for(room.inbox)
 
 

@@ -46,7 +46,7 @@ def ca_file(certificates):
 
 def section(name, service, **options):
     url = f"https://{service.url.split('://')[1]}/{name}.test"
-    return config.component(f"{name}.test", component_post_url=url, component_post_timeout=10, **options)
+    return config.component(f"{name}.test", component_post_url=url, component_post_timeout=3, **options)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def refused(peer, services, name):
     answer = peer.receive()
     assert (answer.id, answer.error) == (sent, "wait/remote-server-timeout")
     assert not service.requests
-    return peer.prosody.wait_for_log("", source=f"{name}.test:component_http", level="warn", since=position)
+    return service.complaint(peer.prosody, position)
 
 
 @pytest.mark.parametrize("name", ["good", "by-name", "tls-1-2", "tls-1-3"])

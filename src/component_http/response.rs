@@ -10,11 +10,19 @@ use super::{Failure, Settings};
 use crate::stanza::xml_in::XmlError;
 use crate::stanza::{Element, Envelope, Kind, MAX_DEPTH};
 
+/// How many elements an answer may have, all its stanzas together.
+///
+/// Prosody's thread has to make a table of each, and nothing else happens meanwhile. The largest
+/// stanzas in use, rosters and item lists, have some thousands.
+pub const MAX_ELEMENTS: usize = 20_000;
+
 /// Why a reply cannot be used. Nothing of it is sent then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// Happens when the response is longer than the limit, in bytes.
     TooLong(usize),
+    /// Happens when there are more than [`MAX_ELEMENTS`].
+    TooManyElements,
     /// Happens when the response is not JSON in UTF-8. Holds what the parser said.
     Json(String),
     /// Happens when the response, or an item of its array, is not an object.
@@ -46,6 +54,9 @@ impl Unusable {
     pub fn summary(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Unusable::TooLong(_) => "it is too long",
+            Unusable::TooManyElements => {
+                return Cow::Owned(format!("it has more than {MAX_ELEMENTS} elements"));
+            }
             Unusable::Json(_) => "it is not valid JSON",
             Unusable::NotAnObject => "it is not a JSON object or an array of them",
             Unusable::WrongType(name) => {
@@ -164,13 +175,19 @@ fn decode(
         settings,
         fresh_id,
     };
-    let mut stanzas = items(body)?
-        .iter()
-        .map(|item| match item {
-            Value::Object(object) => reply::build(object, &mut context),
-            _ => Err(Unusable::NotAnObject),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut stanzas = Vec::new();
+    let mut elements = 0;
+    for item in items(body)? {
+        let Value::Object(object) = item else {
+            return Err(Unusable::NotAnObject);
+        };
+        let stanza = reply::build(&object, &mut context)?;
+        elements += stanza.count();
+        if elements > MAX_ELEMENTS {
+            return Err(Unusable::TooManyElements);
+        }
+        stanzas.push(stanza);
+    }
     match stanzas
         .iter()
         .filter(|stanza| reply::answers(stanza, request))
@@ -301,6 +318,26 @@ mod tests {
             &mut String::new,
         );
         assert!(matches!(error, Err(Failure::Unusable(Unusable::Json(_)))));
+    }
+
+    #[test]
+    fn an_answer_has_its_bounds() {
+        let many = |count| format!("[{}]", vec![r#"{"body":""}"#; count].join(","));
+        assert_eq!(
+            xml(&message().envelope, &many(MAX_ELEMENTS / 2))
+                .unwrap()
+                .len(),
+            10_000
+        );
+        assert_eq!(
+            unusable(&many(MAX_ELEMENTS / 2 + 1)),
+            Unusable::TooManyElements
+        );
+        let wide = format!(
+            r#"{{"stanza":"<message>{}</message>"}}"#,
+            "<a/>".repeat(MAX_ELEMENTS)
+        );
+        assert_eq!(unusable(&wide), Unusable::TooManyElements);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! waits for whom, what was told to whom. Only exchanges and their outcomes cross to the workers.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -23,6 +22,9 @@ use crate::stanza::{Element, Envelope, Kind, Stanza};
 /// How long the end waits for the threads. They are interrupted; only a name look-up cannot be, and
 /// that has a thread of its own which nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many elements are sent at a time, or outcomes taken: about a millisecond's work.
+const BUDGET: usize = 200;
 
 /// What is to be sent and logged, in order.
 #[derive(Debug, Default)]
@@ -57,6 +59,8 @@ pub struct Dispatcher {
     reflections: Reflections,
     complaints: Complaints,
     completions: Arc<Completions>,
+    /// Stanzas that wait to be sent.
+    outbox: VecDeque<Element>,
     phase: Phase,
 }
 
@@ -91,6 +95,7 @@ impl Dispatcher {
             reflections: Reflections::default(),
             complaints: Complaints::default(),
             completions: Arc::new(Completions::new()?),
+            outbox: VecDeque::new(),
             phase: Phase::Resting(Vec::new()),
         })
     }
@@ -170,20 +175,30 @@ impl Dispatcher {
         }
     }
 
-    /// Starts the threads for what was taken so far. Not to be called before the event loop runs: a
-    /// server that goes into the background forks before that, and a fork leaves threads behind.
-    ///
-    /// # Errors
-    /// If the system has no thread to give.
-    pub fn start(&mut self) -> io::Result<()> {
+    /// Starts the threads for what was taken so far, and returns whether they are there; if not, it is
+    /// worth another try. Not to be called before the event loop runs: a server that goes into the
+    /// background forks before that, and a fork leaves threads behind.
+    pub fn start(&mut self, now: Instant, batch: &mut Batch) -> bool {
         let Phase::Resting(held) = &mut self.phase else {
-            return Ok(());
+            return true;
         };
+        if held.is_empty() {
+            return true;
+        }
         let service = Arc::clone(&self.service);
         let limit = current(&service).settings.concurrency;
-        let pool = Pool::start(limit, Arc::clone(&self.completions), move || {
+        let pool = match Pool::start(limit, Arc::clone(&self.completions), move || {
             current(&service)
-        })?;
+        }) {
+            Ok(pool) => pool,
+            Err(error) => {
+                let trouble = format!("the system has no thread to give: {error}");
+                batch
+                    .notes
+                    .push(self.complaints.note("cannot start yet", trouble, now));
+                return false;
+            }
+        };
         let held = std::mem::take(held);
         self.phase = Phase::Running(pool);
         for id in held {
@@ -194,33 +209,39 @@ impl Dispatcher {
                 self.dispatch(id, self.service());
             }
         }
-        Ok(())
+        true
     }
 
-    /// Takes what the workers have finished, up to so many. Returns whether there is more.
-    pub fn drain(&mut self, limit: usize, now: Instant, batch: &mut Batch) -> bool {
+    /// Takes what the workers have finished, up to some elements in all, so that the main thread gets to
+    /// see to others in between. Returns whether there is more.
+    pub fn drain(&mut self, now: Instant, batch: &mut Batch) -> bool {
         self.completions.reset();
-        for _ in 0..limit {
-            match self.completions.take() {
-                Some(Concluded { exchange, outcome }) => {
-                    self.conclude(exchange, outcome, now, batch)
-                }
-                None => return false,
+        let mut elements = 0;
+        while elements < BUDGET {
+            if let Some(stanza) = self.outbox.pop_front() {
+                elements += stanza.count();
+                batch.stanzas.push(stanza);
+            } else if let Some(Concluded { exchange, outcome }) = self.completions.take() {
+                elements += 1;
+                self.conclude(exchange, outcome, now, batch);
+            } else {
+                return false;
             }
         }
-        !self.completions.is_empty()
+        !(self.outbox.is_empty() && self.completions.is_empty())
     }
 
-    /// Concludes the iqs whose time is over. Returns when the next one's is.
-    pub fn expire(&mut self, now: Instant, batch: &mut Batch) -> Option<Instant> {
-        while let Some((deadline, id)) = self.deadlines.front().copied() {
-            if deadline > now && self.outstanding.contains_key(&id) {
-                return Some(deadline);
+    /// Concludes the iqs whose time is over, up to a number as in [`drain`](Self::drain).
+    pub fn expire(&mut self, now: Instant, batch: &mut Batch) {
+        for _ in 0..BUDGET {
+            match self.deadlines.front().copied() {
+                Some((deadline, id)) if deadline <= now => {
+                    self.deadlines.pop_front();
+                    self.conclude(id, Err(Failure::TimedOut), now, batch);
+                }
+                _ => return,
             }
-            self.deadlines.pop_front();
-            self.conclude(id, Err(Failure::TimedOut), now, batch);
         }
-        None
     }
 
     /// Concludes everything, for good: what the workers have finished as they have, the rest as failed.
@@ -237,6 +258,7 @@ impl Dispatcher {
                 ));
             }
         }
+        batch.stanzas.extend(self.outbox.drain(..));
         while let Some(Concluded { exchange, outcome }) = self.completions.take() {
             let interrupted = matches!(
                 outcome,
@@ -244,6 +266,7 @@ impl Dispatcher {
             );
             if !interrupted {
                 self.conclude(exchange, outcome, now, batch);
+                batch.stanzas.extend(self.outbox.drain(..));
             }
         }
         let mut rest: Vec<ExchangeId> = self.outstanding.keys().copied().collect();
@@ -298,7 +321,7 @@ impl Dispatcher {
                         self.reflections.remember(room, id, now);
                     }
                 }
-                batch.stanzas.extend(stanzas);
+                self.outbox.extend(stanzas);
             }
             Err(failure) => self.fail(&stanza.envelope, failure, now, batch),
         }
@@ -334,4 +357,311 @@ impl Dispatcher {
 
 fn current(service: &Mutex<Arc<Service>>) -> Arc<Service> {
     Arc::clone(&service.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::WebService;
+    use super::*;
+    use crate::component_http::tests::{iq, message};
+    use crate::options::OptionValue::{Boolean, Number};
+    use std::os::fd::BorrowedFd;
+
+    /// A dispatcher whose every batch is kept.
+    struct Component {
+        dispatcher: Dispatcher,
+        sent: Vec<String>,
+    }
+
+    impl Component {
+        fn new(service: Service) -> Self {
+            Component {
+                dispatcher: Dispatcher::new(service).unwrap(),
+                sent: Vec::new(),
+            }
+        }
+
+        fn submit(&mut self, mut stanza: Stanza, from: &str, id: &str) {
+            stanza.envelope.from = from.to_owned();
+            stanza.envelope.id = Some(id.to_owned());
+            let mut batch = Batch::default();
+            self.dispatcher.submit(stanza, Instant::now(), &mut batch);
+            assert!(self.dispatcher.start(Instant::now(), &mut batch));
+            self.keep(&batch);
+        }
+
+        fn keep(&mut self, batch: &Batch) {
+            self.sent.extend(batch.stanzas.iter().map(Element::to_xml));
+        }
+
+        /// Drains until so many stanzas were sent in all.
+        fn wait_for(&mut self, count: usize) -> &[String] {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while self.sent.len() < count {
+                assert!(Instant::now() < deadline, "only {:?}", self.sent);
+                self.wait_for_outcome();
+            }
+            &self.sent
+        }
+
+        fn wait_for_outcome(&mut self) {
+            use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+            // SAFETY: the dispatcher owns the descriptor and outlives the borrow.
+            let fd = unsafe { BorrowedFd::borrow_raw(self.dispatcher.fd()) };
+            let mut set = [PollFd::new(fd, PollFlags::POLLIN)];
+            assert_eq!(
+                poll(&mut set, PollTimeout::from(20_000u16)),
+                Ok(1),
+                "nothing was concluded"
+            );
+            let mut batch = Batch::default();
+            self.dispatcher.drain(Instant::now(), &mut batch);
+            self.keep(&batch);
+        }
+
+        /// Waits until everything is concluded.
+        fn finish(&mut self) {
+            while !self.dispatcher.outstanding.is_empty() {
+                self.wait_for_outcome();
+            }
+        }
+
+        fn stop(&mut self) {
+            let mut batch = Batch::default();
+            self.dispatcher.stop(Instant::now(), &mut batch);
+            self.keep(&batch);
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_delivered_in_order_and_others_do_not_wait() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a/1", "r1");
+        component.submit(message(), "romeo@a/2", "r2");
+        component.submit(message(), "juliet@a", "j1");
+        let (first, second) = (web.next(), web.next());
+        let mut ids = [first.id(), second.id()];
+        ids.sort_unstable();
+        assert_eq!(ids, ["j1", "r1"]);
+        let (romeo, juliet) = if first.id() == "r1" {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        assert!(web.arrived.is_empty());
+        romeo.accept();
+        component.wait_for_outcome();
+        let next = web.next();
+        assert_eq!(next.id(), "r2");
+        next.answer.send(Some(r#"{"body":"2"}"#)).unwrap();
+        assert!(component.wait_for(1)[0].contains("<body>2</body>"));
+        juliet.accept();
+        component.stop();
+    }
+
+    #[test]
+    fn without_order_nobody_waits() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_ordered", Boolean(false))]));
+        component.submit(message(), "romeo@a", "1");
+        component.submit(message(), "romeo@a", "2");
+        let _both = (web.next(), web.next());
+        component.stop();
+        assert_eq!(component.sent.len(), 2);
+    }
+
+    #[test]
+    fn beyond_the_queue_senders_are_told_at_once() {
+        let web = WebService::start();
+        let options = [
+            ("component_post_concurrency", Number(1.0)),
+            ("component_post_queue_size", Number(2.0)),
+        ];
+        let mut component = Component::new(web.service(&options));
+        for id in 1..=4 {
+            component.submit(message(), &format!("{id}@a"), &id.to_string());
+        }
+        assert_eq!(component.sent.len(), 1);
+        assert!(component.sent[0].contains("id='4'"), "{:?}", component.sent);
+        assert!(component.sent[0].contains("<resource-constraint "));
+        for id in ["1", "2", "3"] {
+            let request = web.next();
+            assert_eq!(request.id(), id);
+            request.accept();
+        }
+        component.finish();
+        assert_eq!(component.sent.len(), 1);
+    }
+
+    #[test]
+    fn a_queue_of_nothing_still_takes_what_can_be_sent() {
+        let web = WebService::start();
+        let options = [
+            ("component_post_concurrency", Number(1.0)),
+            ("component_post_queue_size", Number(0.0)),
+        ];
+        let mut component = Component::new(web.service(&options));
+        component.submit(message(), "1@a", "1");
+        assert_eq!(component.sent.len(), 0);
+        component.submit(message(), "2@a", "2");
+        assert_eq!(component.sent.len(), 1);
+        web.next().accept();
+        component.wait_for_outcome();
+        component.submit(message(), "3@a", "3");
+        web.next().accept();
+        component.finish();
+        assert_eq!(component.sent.len(), 1);
+    }
+
+    #[test]
+    fn an_iq_expires_while_it_waits_and_is_not_sent_later() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(1.0))]));
+        component.submit(message(), "romeo@a", "m");
+        let hung = web.next();
+        component.submit(iq(), "romeo@a", "i");
+        let deadline = component.dispatcher.next_deadline().unwrap();
+        let mut batch = Batch::default();
+        component
+            .dispatcher
+            .expire(deadline - Duration::from_millis(1), &mut batch);
+        assert_eq!(batch.stanzas.len(), 0);
+        component.dispatcher.expire(deadline, &mut batch);
+        component.keep(&batch);
+        assert!(component.sent[0].contains("<remote-server-timeout "));
+        assert_eq!(component.dispatcher.next_deadline(), None);
+        hung.accept();
+        component.wait_for_outcome();
+        component.stop();
+        assert_eq!(component.sent.len(), 1, "{:?}", component.sent);
+    }
+
+    #[test]
+    fn the_end_returns_all_that_is_outstanding_once() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(20.0))]));
+        for id in 0..50 {
+            component.submit(message(), &format!("{}@a", id / 2), &id.to_string());
+        }
+        let hung: Vec<_> = (0..20).map(|_| web.next()).collect();
+        component.stop();
+        assert_eq!(component.sent.len(), 50);
+        for (id, error) in component.sent.iter().enumerate() {
+            assert!(
+                error.contains(&format!("id='{id}'")) && error.contains("<remote-server-timeout ")
+            );
+        }
+        component.stop();
+        component.submit(message(), "late@a", "late");
+        assert_eq!(component.sent.len(), 51);
+        drop(hung);
+    }
+
+    #[test]
+    fn nothing_is_started_for_what_ends_before_the_event_loop_runs() {
+        let web = WebService::start();
+        let mut dispatcher = Dispatcher::new(web.service(&[])).unwrap();
+        let mut batch = Batch::default();
+        dispatcher.submit(message(), Instant::now(), &mut batch);
+        assert!(dispatcher.is_resting());
+        dispatcher.stop(Instant::now(), &mut batch);
+        assert_eq!(batch.stanzas.len(), 1);
+        assert!(web.arrived.is_empty());
+    }
+
+    #[test]
+    fn what_a_room_sends_back_is_not_forwarded() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        let mut said = message();
+        said.envelope.type_ = Some("groupchat".into());
+        component.submit(said.clone(), "room@muc/romeo", "1");
+        web.next()
+            .answer
+            .send(Some(r#"{"body":"echo","id":"mine"}"#))
+            .unwrap();
+        assert!(component.wait_for(1)[0].contains("to='room@muc'"));
+        component.submit(said.clone(), "room@muc/bot", "mine");
+        component.submit(said, "room@muc/romeo", "2");
+        assert_eq!(web.next().id(), "2");
+        component.stop();
+        assert_eq!(component.sent.len(), 1, "a room gets no error");
+    }
+
+    #[test]
+    fn a_connection_that_breaks_off_is_an_error_and_no_second_request() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        web.next().accept();
+        component.wait_for_outcome();
+        component.submit(message(), "romeo@a", "2");
+        web.next().answer.send(None).unwrap();
+        assert!(component.wait_for(1)[0].contains("<remote-server-timeout "));
+        component.stop();
+        assert!(web.arrived.is_empty());
+    }
+
+    #[test]
+    fn as_many_at_a_time_as_allowed() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(60.0))]));
+        for id in 0..100 {
+            component.submit(message(), &format!("{id}@a"), &id.to_string());
+        }
+        let hung: Vec<_> = (0..60).map(|_| web.next()).collect();
+        for request in hung {
+            request.accept();
+        }
+        for _ in 0..40 {
+            web.next().accept();
+        }
+        component.finish();
+        assert_eq!(component.sent.len(), 0);
+    }
+
+    #[test]
+    fn a_long_answer_is_sent_in_parts_and_in_order() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        component.submit(message(), "romeo@a", "2");
+        let items: Vec<String> = (0..500).map(|n| format!(r#"{{"id":"{n}"}}"#)).collect();
+        web.next()
+            .answer
+            .send(Some(format!("[{}]", items.join(",")).leak()))
+            .unwrap();
+        component.wait_for_outcome();
+        assert!(component.sent.len() < 500);
+        web.next().answer.send(Some(r#"{"id":"500"}"#)).unwrap();
+        let mut batch = Batch::default();
+        while component.dispatcher.drain(Instant::now(), &mut batch) {}
+        component.keep(&batch);
+        for (id, stanza) in component.wait_for(501).iter().enumerate() {
+            assert!(stanza.contains(&format!("id='{id}'")), "{id}: {stanza}");
+        }
+        component.stop();
+    }
+
+    #[test]
+    fn settings_change_for_what_comes_next() {
+        let (old, new) = (WebService::start(), WebService::start());
+        let mut component = Component::new(old.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        component.submit(message(), "romeo@a", "2");
+        let first = old.next();
+        component.dispatcher.reconfigure(Arc::new(new.service(&[])));
+        first.accept();
+        component.wait_for_outcome();
+        let second = new.next();
+        assert_eq!(second.id(), "2");
+        second.accept();
+        component.finish();
+        assert!(component.sent.is_empty(), "{:?}", component.sent);
+    }
 }

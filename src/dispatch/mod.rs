@@ -12,6 +12,8 @@ pub mod lanes;
 pub mod notes;
 pub mod pool;
 mod tcp_info;
+#[cfg(test)]
+mod testing;
 pub mod threads;
 
 pub use dispatcher::{Batch, Dispatcher};

@@ -113,18 +113,21 @@ impl Pool {
     }
 
     /// Tells the threads to go and waits for them, but no longer than `patience`. Whatever is still in
-    /// the queue is dropped: its exchanges must have been concluded already.
+    /// the queue is dropped: somebody else concludes those exchanges.
     ///
     /// Returns whether all are gone.
     pub fn stop(self, patience: Duration) -> bool {
-        self.crew.stopping.store(true, SeqCst);
-        while self.crew.queue.try_recv().is_ok() {}
-        for _ in 0..self.crew.live.load(SeqCst) {
-            let _ = self.tasks.send(Task::Retire);
-        }
-        let _ = self.crew.call.try_send(());
+        let Pool {
+            tasks,
+            all_gone,
+            crew,
+        } = self;
+        crew.stopping.store(true, SeqCst);
+        // Wakes the overseer, which has the only other sender; without one, idle workers go.
+        drop(tasks);
+        let _ = crew.call.try_send(());
         matches!(
-            self.all_gone.recv_timeout(patience),
+            all_gone.recv_timeout(patience),
             Err(RecvTimeoutError::Disconnected)
         )
     }

@@ -12,9 +12,6 @@ use crate::component_http::{Scope, Settings, local};
 use crate::dispatch::{Batch, Dispatcher, Note, Service};
 use crate::options::Options;
 
-/// How many outcomes are delivered at a time, so that Prosody gets to see to others in between.
-const BATCH: usize = 100;
-
 /// When to try again after the system had no thread to give.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -130,16 +127,14 @@ impl Component {
             this.will_drain = false;
         }
         let mut batch = Batch::default();
-        let mut again = None;
-        if let Err(error) = this.dispatcher.start() {
-            batch
-                .notes
-                .push(Note::debug(format!("cannot start a thread yet: {error}")));
-            again = Some(RETRY);
-        }
-        if this.dispatcher.drain(BATCH, Instant::now(), &mut batch) {
-            again = Some(Duration::ZERO);
-        }
+        let now = Instant::now();
+        let again = if !this.dispatcher.start(now, &mut batch) {
+            Some(RETRY)
+        } else if this.dispatcher.drain(now, &mut batch) {
+            Some(Duration::ZERO)
+        } else {
+            None
+        };
         let drain_after = this.drain_after(again);
         let (stanzas, notes, failures) = this.reply(lua, &batch)?;
         (stanzas, notes, failures, drain_after).into_lua_multi(lua)

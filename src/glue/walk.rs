@@ -248,8 +248,6 @@ impl Walk {
 
     fn finish(self) -> Captured {
         let forbidden = self.writer.has_forbidden();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes);
-        let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let (Some(kind), Some(from)) = (self.kind, self.head.from) else {
             return Captured::NotAStanza;
         };
@@ -270,7 +268,7 @@ impl Walk {
             return Captured::Unfit(envelope, Failure::TooDeep);
         }
         // All texts are in the XML too, so that one look at it is enough.
-        match text(self.writer.into_bytes()) {
+        match String::from_utf8(self.writer.into_bytes()) {
             Ok(xml) if !forbidden => {
                 let [body, subject, thread, show, status, priority] =
                     self.texts.map(|text| text.map(lossy));
@@ -292,6 +290,12 @@ impl Walk {
             _ => Captured::Unfit(envelope, Failure::ForbiddenCharacter),
         }
     }
+}
+
+/// The text that the bytes are, or something that looks like it where they are none.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Calls `read` with the string that a table has under the key at that place of the stack.

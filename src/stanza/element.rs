@@ -97,6 +97,11 @@ impl Element {
             .find(|child| child.name == name && child.attr("xmlns") == xmlns)
     }
 
+    /// How many elements there are: this one and all inside.
+    pub fn count(&self) -> usize {
+        1 + self.elements().map(Element::count).sum::<usize>()
+    }
+
     /// The character data directly inside.
     pub fn text(&self) -> String {
         self.children

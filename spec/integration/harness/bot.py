@@ -22,6 +22,7 @@ class Bot:
     def __init__(self, backend, host="bot.test"):
         self.host = host
         self.jid = f"bot@{host}"
+        self.source = f"{host}:component_http"
         self.endpoint = backend.endpoint("/" + host)
         self._numbers = itertools.count(1)
         self.start_afresh()
@@ -58,6 +59,18 @@ class Bot:
         while (stanza := peer.receive()).body != text:
             received.append(stanza)
         return received
+
+    def complaint(self, prosody, since, pattern=""):
+        """The log's entry on a failure since that position.
+
+        The same trouble is a warning once a minute, so that a service that is down does not fill the disk;
+        in between it is a debug line.
+        """
+        line = prosody.wait_for_log(rf"^\w+ from .*: .*{pattern}", source=self.source, since=since)
+        trouble = line.text.split(": ", 1)[1]
+        assert any(told.level == "warn" and told.source == self.source and trouble in told.text
+                   for told in prosody.log()), f"never told as a warning: {line}"
+        return line
 
 
 def _is_sentinel(request):

@@ -12,12 +12,21 @@ import subprocess
 import tempfile
 
 from . import config
-from .admin import AdminShell
+from .admin import AdminShell, ShellError, AdminTelnet
 from .waiting import DEADLINE, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 COMPONENT_SECRET = "component secret"
 PR_SET_CHILD_SUBREAPER = 36
+# By whether there is a mod_admin_socket: it came with 0.12, which also took over mod_posix's work.
+SHELL_MODULES = {True: ["admin_socket", "admin_shell"], False: ["admin_telnet", "posix"]}
+# Up to 0.10 use_libevent decides, later network_backend.
+NETWORK_BACKENDS = {
+    None: {},
+    "select": {"network_backend": "select", "use_libevent": False},
+    "libevent": {"network_backend": "event", "use_libevent": True},
+    "epoll": {"network_backend": "epoll"},
+}
 LOG_LINE = re.compile(r"^\w{3} \d\d \d\d:\d\d:\d\d (?P<source>\S+)\t(?P<level>\w+)\t(?P<text>.*)$", re.S)
 
 
@@ -33,6 +42,13 @@ def lua_version():
     with open(binary(), encoding="utf-8", errors="replace") as script:
         named = re.search(r"lua(\d\.\d)", script.readline())
     return named.group(1) if named else "5.4"
+
+
+def has_module(name):
+    """Whether this Prosody brings that module; what there is differs from version to version."""
+    with open(binary(), encoding="utf-8", errors="replace") as script:
+        named = re.search(r"^CFG_SOURCEDIR\s*=\s*'(.*)';", script.read(), re.M)
+    return (pathlib.Path(named.group(1) if named else "/usr/lib/prosody") / "modules" / f"mod_{name}.lua").exists()
 
 
 def library_directory():
@@ -96,7 +112,7 @@ class Prosody:
     # Starting and stopping
 
     def start(self):
-        self.c2s_port, self.component_port = free_port(), free_port()
+        self.c2s_port, self.component_port, self.console_port = free_port(), free_port(), free_port()
         self.log_file = self.directory / "prosody.log"
         self.log_file.touch()
         (self.directory / "certs").mkdir(exist_ok=True)
@@ -107,13 +123,17 @@ class Prosody:
         output = open(self.directory / "output", "wb")
         with output:
             child = subprocess.Popen(
-                [binary(), "-D" if self.daemonise else "-F", "--config", str(self.config_file)],
+                [binary(), "--config", str(self.config_file), *self._arguments()],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
         if self.daemonise:
             self._adopt(child)
         else:
             self._child, self.pid = child, child.pid
         self._shell = wait_until(self._connect_shell, lambda: f"Prosody up\n{self.tail()}")
+
+    def _arguments(self):
+        # Older ones know the option `daemonize` instead.
+        return ["-D" if self.daemonise else "-F"] if has_module("admin_socket") else []
 
     def _adopt(self, parent):
         """Finds the daemon by its pidfile, as a child of this process, so that its exit status can be had."""
@@ -125,7 +145,8 @@ class Prosody:
         if self._child and self._child.poll() is not None:
             raise AssertionError(f"Prosody ended with {self._child.returncode}\n{self.tail()}")
         try:
-            shell = AdminShell(self.directory / "data" / "prosody.sock")
+            shell = (AdminShell(self.directory / "data" / "prosody.sock") if has_module("admin_socket")
+                     else AdminTelnet(self.console_port))
         except OSError:
             return None
         shell.run("> prosody.version")
@@ -137,6 +158,13 @@ class Prosody:
         return self.wait(deadline)
 
     def terminate(self):
+        """Sends SIGTERM when Prosody has nothing else in hand.
+
+        Up to 0.12 the handler runs in the middle of whatever Lua code is running; within a write to a client
+        it makes Prosody throw away what that client should still get. Here that can only be this shell.
+        """
+        with contextlib.suppress(ShellError, OSError):
+            self.shell("> prosody.version")
         self._signal(signal.SIGTERM)
 
     def _signal(self, number):
@@ -167,14 +195,17 @@ class Prosody:
             "pidfile": str(self.directory / "prosody.pid"),
             "log": {"debug": str(self.log_file)},
             "plugin_paths": [str(REPOSITORY / "lua")],
-            "modules_enabled": ["roster", "saslauth", "disco", "ping", "admin_socket", "admin_shell"],
+            "daemonize": self.daemonise,
+            "modules_enabled": ["roster", "saslauth", "disco", "ping", *SHELL_MODULES[has_module("admin_socket")]],
             "modules_disabled": ["s2s", "s2s_auth_certs", "offline"],
             "interfaces": ["127.0.0.1"],
             "c2s_ports": [self.c2s_port],
             "component_ports": [self.component_port],
+            "console_ports": [self.console_port],
             "c2s_require_encryption": False,
             "allow_unencrypted_plain_auth": True,
             "authentication": "internal_plain",
+            **NETWORK_BACKENDS[os.environ.get("NETWORK_BACKEND")],
             **self.options,
         }
         hosts = [config.virtual_host("localhost"),
@@ -193,6 +224,8 @@ class Prosody:
 
     def shell(self, command):
         """Runs one line of the admin shell and returns its result."""
+        if not self._shell:
+            raise ShellError("Prosody is not up")
         return self._shell.run(command)
 
     def reload(self, module, host):

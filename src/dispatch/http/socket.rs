@@ -8,7 +8,7 @@
 use std::error;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -70,22 +70,11 @@ impl Connector<()> for SocketConnector {
         let stream = connect(details)?;
         stream.set_nodelay(true)?;
         let config = details.config;
-        let stream = Arc::new(stream);
-        let handle = Arc::new(Interrupt(Arc::clone(&stream)));
-        let weak: Weak<dyn ShutdownHandle> = Arc::downgrade(&handle) as _;
-        (details.register_shutdown)(weak)?;
-        Ok(Some(Socket {
-            stream,
-            _interrupt: handle,
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-            held: Vec::new(),
-            read_timeout: None,
-            write_timeout: None,
-            written: 0,
-            request_at: 0,
-            heard: false,
-            write_error: None,
-        }))
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        let socket = Socket::new(stream, buffers);
+        let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
+        (details.register_shutdown)(interrupt)?;
+        Ok(Some(socket))
     }
 }
 
@@ -110,21 +99,9 @@ fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
     Err(last)
 }
 
-/// Ends what another thread is waiting for.
-struct Interrupt(Arc<TcpStream>);
-
-impl ShutdownHandle for Interrupt {
-    fn shutdown(&self) {
-        // Fails only if the connection is gone already.
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
-}
-
 /// A connection.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    /// Lives as long as the connection: the pool has only a weak reference to it.
-    _interrupt: Arc<Interrupt>,
     buffers: LazyBuffers,
     held: Vec<u8>,
     read_timeout: Option<Duration>,
@@ -201,6 +178,20 @@ impl Transport for Socket {
 }
 
 impl Socket {
+    fn new(stream: TcpStream, buffers: LazyBuffers) -> Self {
+        Socket {
+            stream: Arc::new(stream),
+            buffers,
+            held: Vec::new(),
+            read_timeout: None,
+            write_timeout: None,
+            written: 0,
+            request_at: 0,
+            heard: false,
+            write_error: None,
+        }
+    }
+
     fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let deadline = Instant::now() + *timeout.after;
         let mut sent = 0;
@@ -294,5 +285,150 @@ impl Connector<Socket> for SharedTls {
             register_shutdown: Arc::clone(&details.register_shutdown),
         };
         self.0.connect(&details, socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A connection, and the service's end of it.
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (
+            Socket::new(stream, LazyBuffers::new(1024, 1024)),
+            listener.accept().unwrap().0,
+        )
+    }
+
+    fn timeout() -> NextTimeout {
+        NextTimeout {
+            after: Duration::from_secs(20).into(),
+            ..NextTimeout::default()
+        }
+    }
+
+    fn write(socket: &mut Socket, bytes: &[u8]) {
+        socket.buffers().output()[..bytes.len()].copy_from_slice(bytes);
+        socket.transmit_output(bytes.len(), timeout()).unwrap();
+    }
+
+    fn read(socket: &mut Socket) -> Result<Vec<u8>, Error> {
+        let open = socket.await_input(timeout())?;
+        let input = socket.buffers().input().to_vec();
+        socket.buffers().input_consume(input.len());
+        assert_eq!(open, !input.is_empty());
+        Ok(input)
+    }
+
+    /// One request with its answer, after which the connection is in use.
+    fn exchange(socket: &mut Socket, service: &mut TcpStream) {
+        write(socket, b"head");
+        write(socket, b"body");
+        let answering = thread::scope(|scope| {
+            let answer = scope.spawn(|| {
+                let mut request = [0; 8];
+                service.read_exact(&mut request).unwrap();
+                service.write_all(b"answer").unwrap();
+                request
+            });
+            assert_eq!(read(socket).unwrap(), b"answer");
+            answer.join().unwrap()
+        });
+        assert_eq!(&answering, b"headbody");
+    }
+
+    fn wait_for_end(socket: &Socket) {
+        assert_eq!(socket.stream.peek(&mut [0]).unwrap(), 0);
+    }
+
+    fn failure(socket: &mut Socket) -> io::Error {
+        match read(socket) {
+            Err(Error::Io(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_open_connection_is_open_and_a_closed_one_is_not() {
+        let (mut socket, mut service) = pair();
+        exchange(&mut socket, &mut service);
+        assert!(socket.is_open());
+        drop(service);
+        wait_for_end(&socket);
+        assert!(!socket.is_open());
+    }
+
+    #[test]
+    fn a_request_that_meets_a_closed_connection_was_never_delivered() {
+        let (mut socket, mut service) = pair();
+        exchange(&mut socket, &mut service);
+        drop(service);
+        wait_for_end(&socket);
+        write(&mut socket, b"request");
+        assert!(NeverDelivered::is(&failure(&mut socket)));
+    }
+
+    #[test]
+    fn a_request_that_was_read_may_have_been_carried_out() {
+        for abort in [false, true] {
+            let (mut socket, mut service) = pair();
+            exchange(&mut socket, &mut service);
+            write(&mut socket, b"request");
+            let error = thread::scope(|scope| {
+                scope.spawn(move || {
+                    service.read_exact(&mut [0; 7]).unwrap();
+                    if abort {
+                        let linger = libc::linger {
+                            l_onoff: 1,
+                            l_linger: 0,
+                        };
+                        nix::sys::socket::setsockopt(
+                            &service,
+                            nix::sys::socket::sockopt::Linger,
+                            &linger,
+                        )
+                        .unwrap();
+                    }
+                });
+                failure(&mut socket)
+            });
+            assert!(!NeverDelivered::is(&error), "abort: {abort}");
+        }
+    }
+
+    #[test]
+    fn an_answer_counts_though_the_request_was_not_read_to_its_end() {
+        let (mut socket, mut service) = pair();
+        service.write_all(b"413").unwrap();
+        service.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(socket.stream.peek(&mut [0]).unwrap(), 1);
+        for _ in 0..10_000 {
+            write(&mut socket, &[b'x'; 1024]);
+        }
+        assert_eq!(read(&mut socket).unwrap(), b"413");
+    }
+
+    #[test]
+    fn silence_ends_with_the_time() {
+        let (mut socket, _service) = pair();
+        write(&mut socket, b"request");
+        let short = NextTimeout {
+            after: Duration::from_millis(1).into(),
+            ..NextTimeout::default()
+        };
+        assert!(matches!(socket.await_input(short), Err(Error::Timeout(_))));
+    }
+
+    #[test]
+    fn time_outs_are_rounded_up_and_alike() {
+        let of = |millis| coarse(Duration::from_millis(millis));
+        assert_eq!(of(29_999), of(29_800));
+        for millis in [0, 1, 9, 10, 999, 1000, 1001, 29_999, 30_000] {
+            assert!(of(millis) > Duration::from_millis(millis), "{millis}");
+        }
     }
 }

@@ -1,0 +1,23 @@
+# Benchmarks: included by the Makefile.
+
+LOAD := --manifest-path benches/load/Cargo.toml --target-dir target/load
+
+.PHONY: bench
+bench: ## Measure against Prosody's own limit, in about three minutes (BENCH='--quick --only REGEX')
+	@$(PREREQUISITES) cargo cc prosody
+	@$(MAKE) --no-print-directory all
+	$(CARGO) build --locked --release $(LOAD)
+	$(ON_PROSODY) $(PYTHON) benches/run.py $(or $(BENCH),--save)
+
+MICRO := --manifest-path benches/micro/Cargo.toml --target-dir target/micro
+
+.PHONY: bench-micro
+bench-micro: ## Measure the time of the hot functions one by one
+	@$(PREREQUISITES) cargo cc
+	$(CARGO) bench --locked $(MICRO)
+
+.PHONY: instructions
+instructions: ## Check that no hot function takes over a tenth more instructions (UPDATE=1 takes the counts)
+	@$(PREREQUISITES) cargo cc valgrind
+	$(CARGO) build --locked --release --bin instructions $(MICRO)
+	$(PYTHON) benches/instructions.py $(if $(UPDATE),--update)

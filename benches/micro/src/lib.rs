@@ -1,0 +1,89 @@
+//! The functions that every stanza passes through, each as one repeatable call.
+
+use std::hint::black_box;
+
+use prosody_components::component_http::response::replies;
+use prosody_components::component_http::{Scope, Settings, request};
+use prosody_components::options::{OptionValue, Options};
+use prosody_components::stanza::xml_in::parse_stanza;
+use prosody_components::stanza::{Envelope, Kind, Stanza, Texts, jid};
+
+const TEXT: &str = "Let's meet where we met last time, at half past seven if that suits everybody. There is a \
+    new café across the street & they say that the soup is worth the way.";
+const XML: &str = "<message xmlns='jabber:client' to='romeo@example/orchard' from='bot.example' type='chat' id='a1'>\
+    <body>Let&apos;s meet where we met last time, at half past seven if that suits everybody.</body>\
+    <active xmlns='http://jabber.org/protocol/chatstates'/></message>";
+
+/// One call of a function, by the name that reports give it.
+pub type Case = (&'static str, Box<dyn Fn()>);
+
+/// Every function with an input as it comes in practice.
+pub fn cases() -> Vec<Case> {
+    let settings = settings();
+    let by_stanza = settings.clone();
+    let message = message();
+    let (envelope, same) = (message.envelope.clone(), message.envelope.clone());
+    let (_, element) = parse_stanza(XML).expect("the message is well-formed");
+    let body_answer = format!("{{\"body\": \"{TEXT}\"}}");
+    let stanza_answer = format!("{{\"stanza\": \"{XML}\"}}");
+    vec![
+        (
+            "xml_write",
+            Box::new(move || drop(black_box(black_box(&element).to_xml()))),
+        ),
+        (
+            "xml_parse",
+            Box::new(|| drop(black_box(parse_stanza(black_box(XML))))),
+        ),
+        (
+            "jid_prepare",
+            Box::new(|| drop(black_box(jid::prepare(black_box("romeo@example/orchard"))))),
+        ),
+        (
+            "request_encode",
+            Box::new(move || drop(black_box(request::encode(black_box(&message))))),
+        ),
+        (
+            "response_by_body",
+            Box::new(move || answer(&envelope, &body_answer, &settings)),
+        ),
+        (
+            "response_by_stanza",
+            Box::new(move || answer(&same, &stanza_answer, &by_stanza)),
+        ),
+    ]
+}
+
+fn answer(envelope: &Envelope, body: &str, settings: &Settings) {
+    let stanzas = replies(envelope, black_box(body.as_bytes()), settings, &mut || {
+        "fresh".to_owned()
+    });
+    assert_eq!(black_box(stanzas).map(|stanzas| stanzas.len()), Ok(1));
+}
+
+fn settings() -> Settings {
+    let look_up = |option| match option {
+        "component_post_url" => OptionValue::Text("http://127.0.0.1:8080/".to_owned()),
+        _ => OptionValue::Absent,
+    };
+    Settings::read("bot.example", Scope::Component, &Options::new(&look_up))
+        .expect("the URL is all that is required")
+}
+
+fn message() -> Stanza {
+    Stanza {
+        envelope: Envelope {
+            kind: Kind::Message,
+            to: "bot.example".to_owned(),
+            from: "romeo@example/orchard".to_owned(),
+            type_: Some("chat".to_owned()),
+            id: Some("a1".to_owned()),
+        },
+        lang: Some("en".to_owned()),
+        texts: Texts {
+            body: Some(TEXT.to_owned()),
+            ..Texts::default()
+        },
+        xml: XML.to_owned(),
+    }
+}

@@ -1,0 +1,43 @@
+# What the scenarios share. Runs inside the stock Debian: in-root.sh SCENARIO
+
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 DEBIAN_FRONTEND=noninteractive
+cd /
+ip link set lo up
+
+fail() {
+	echo "FAILED: $*" >&2
+	tail -n 30 /var/log/prosody/prosody.log /var/log/prosody/prosody.err >&2 || true
+	exit 1
+}
+
+# The files that an installation could touch.
+snapshot() { find /etc /usr /opt /var/lib /var/cache/apt/archives -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' | sort; }
+
+# What an admin writes into the configuration.
+configure() {
+	cat >/etc/prosody/conf.d/components.cfg.lua <<-END
+		c2s_require_encryption = false
+		allow_unencrypted_plain_auth = true
+		Component "bot.localhost" "component_http"
+		    component_post_url = "http://127.0.0.1:8080/"
+		Component "proxy.localhost" "client_proxy"
+		    target_address = "implementation@localhost"
+	END
+	prosodyctl register alice localhost secret
+	prosodyctl register implementation localhost secret
+}
+
+start_prosody() { /etc/init.d/prosody start; }
+stop_prosody() { /etc/init.d/prosody stop; }
+
+# Two conversations: one with a web service, one with a client behind its proxy.
+converse() { python3 /test/converse.py || fail 'the components do not answer'; }
+
+logged() { grep -q "$1" /var/log/prosody/prosody.log || fail "no log line with: $1"; }
+
+for tool in cc gcc cargo rustc; do
+	! command -v "$tool" || fail "$tool is here; a stock system has none"
+done
+
+. "/test/scenarios/$1.sh"
+echo "passed: $1"

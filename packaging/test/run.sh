@@ -1,0 +1,35 @@
+#!/bin/bash
+# Runs the scenarios named as arguments, each in a fresh copy of a stock Debian that has
+# Prosody, luarocks and Python but no compiler, with a network of its own. Needs root.
+#
+#     packaging/test/run.sh deb rock
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
+stock=$repository/target/test/$suite.tar
+
+if [ ! -e "$stock" ]; then
+	mkdir -p "$(dirname "$stock")"
+	mmdebstrap --variant=minbase --include=prosody,luarocks,lua-unbound,python3,iproute2,ca-certificates \
+		"$suite" "$stock.new"
+	mv "$stock.new" "$stock"
+fi
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+for scenario in "$@"; do
+	echo "== $scenario on $suite"
+	find "$root" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
+	tar --extract --file="$stock" --directory="$root"
+	mkdir "$root/test"
+	cp -r "$here"/*.py "$here"/*.sh "$here/scenarios" "$repository/spec/integration/harness" \
+		"$repository/examples/echo.py" "$root/test"
+	cp -r "$repository/target/dist" "$root/dist"
+	[ ! -e "$repository/target/test/staged" ] || cp -r "$repository/target/test/staged" "$root/staged"
+	# Processes that a scenario leaves behind end with their process namespace.
+	unshare --net --mount --pid --fork --kill-child --mount-proc="$root/proc" \
+		chroot "$root" /bin/sh -eu /test/in-root.sh "$scenario"
+done
