@@ -7,7 +7,18 @@ local st = require "util.stanza";
 local timer = require "util.timer";
 
 local function refuse(problem)
-	module:log_status("error", "%s", problem);
+	if module.log_status then
+		module:log_status("error", "%s", problem);
+	else -- COMPAT Prosody before 0.12
+		module:log("error", "%s", problem);
+	end
+end
+
+-- What prosodyctl installs is found by Prosody, but its libraries are not by Lua.
+local installer = prosody.paths and prosody.paths.installer;
+local installed = installer and ("%s/lib/lua/%s/?.so"):format(installer, _VERSION:match("%d%.%d"));
+if installed and not package.cpath:find(installed, 1, true) then
+	package.cpath = package.cpath..";"..installed;
 end
 
 local native = require "prosody_components";
@@ -19,19 +30,19 @@ end
 if module.host == "*" then return; end -- prosodyctl loads modules without a host
 
 if module:get_host_type() ~= "component" then
-	return refuse("mod_client_proxy needs a host of its own: Component \"proxy."..module.host.."\" \"client_proxy\"");
+	return refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"'):format(module.host));
 end
 
 -- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same.
 local function stored_key()
-	local store = module:open_store("client_proxy");
-	local saved, err = store:get();
+	local store, err = module:open_store("client_proxy");
+	local saved, key, stored;
+	if store then saved, err = store:get(); end
 	if saved then return saved.key; end
-	local key = native.client_proxy_key();
-	local ok = not err;
-	if ok then ok, err = store:set(nil, { key = key }); end
-	if not ok then
-		module:log("warn", "requesters will have other addresses after a restart, since their key cannot be stored: %s", err);
+	key = native.client_proxy_key();
+	if not err then stored, err = store:set(nil, { key = key }); end
+	if not stored then
+		module:log("warn", "requesters get other addresses after a restart, since the key cannot be stored: %s", err);
 	end
 	return key;
 end
@@ -87,9 +98,9 @@ local function stop()
 	deliver(proxy:stop());
 end
 
-for _, kind in ipairs { "iq", "message", "presence" } do
-	for _, place in ipairs { "bare", "full", "host" } do
-		module:hook(kind.."/"..place, receive, -1); -- after mod_iq, which knows of replies to requests of other modules
+for _, kind in ipairs({ "iq", "message", "presence" }) do
+	for _, place in ipairs({ "bare", "full", "host" }) do
+		module:hook(kind.."/"..place, receive, -1); -- after mod_iq, which knows of replies to other modules
 	end
 end
 module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
