@@ -199,6 +199,24 @@ describe("prosody_components", function ()
 		end);
 	end);
 
+	it("can be stopped by a signal handler, which runs wherever Lua is called", function ()
+		component = open(service);
+		for n = 1, 40 do
+			local calls = 0;
+			debug.sethook(function ()
+				calls = calls + 1;
+				if calls == n then
+					debug.sethook();
+					component:stop();
+				end
+			end, "cr");
+			component:receive(message());
+			component:drain(true);
+			debug.sethook();
+		end
+		assert.equal("error", component:receive(message())[1].attr.type);
+	end);
+
 	it("holds the stack and the heap together over many stanzas", function ()
 		component = open(service, { component_post_stanzas = { "message" }, component_post_queue_size = 0,
 			component_post_concurrency = 1 });

@@ -1,9 +1,12 @@
 """From start to exit: foreground and daemon, threads, reload, unload and load, several components, and SIGTERM."""
 
+import contextlib
+
 import pytest
 
 from harness import behaviours, bot as bots
 from harness.behaviours import held, reply
+from harness.admin import ShellError
 from harness.bot import Bot
 from harness.client import Component, StreamClosed, User
 from harness.prosody import COMPONENT_SECRET, Prosody
@@ -191,6 +194,36 @@ def test_reload_takes_a_changed_configuration(serve, backend):
     assert echoes(served)
 
 
+def test_reload_into_an_unusable_configuration_bounces_what_is_outstanding(serve):
+    served = serve(component_post_timeout=30)
+    served.bot.behave(behaviours.hang)
+    senders = [served.peer() for _ in range(5)]
+    sent = {sender: sender.say(served.bot.jid) for sender in senders}
+    served.bot.wait_for_requests(5)
+    changed = served.prosody.config_file.read_text().replace("component_post_timeout = 30", "component_post_timeout = -1")
+    served.prosody.config_file.write_text(changed)
+    served.prosody.shell("config:reload()")
+    with contextlib.suppress(ShellError):
+        served.prosody.shell(f'module:reload("{MODULE}", "bot.test")')
+    for sender in senders:
+        bounced = sender.receive()
+        assert (bounced.id, bounced.error) == (sent[sender], "wait/remote-server-timeout")
+    peer = served.peer()
+    peer.say(served.bot.jid)
+    assert peer.receive().error == "cancel/service-unavailable"
+    assert served.prosody.stop() == 0
+
+
+def test_repaired_configuration_comes_up_with_a_reload(serve):
+    served = serve(component_post_timeout=-1)
+    repaired = served.prosody.config_file.read_text().replace("component_post_timeout = -1", "component_post_timeout = 5")
+    served.prosody.config_file.write_text(repaired)
+    served.prosody.shell("config:reload()")
+    served.prosody.reload(MODULE, "bot.test")
+    assert echoes(served)
+    assert served.prosody.stop() == 0
+
+
 def test_unload_bounces_what_is_outstanding(serve):
     served = serve(component_post_concurrency=5)
     served.bot.behave(behaviours.hang)
@@ -277,11 +310,11 @@ def hang_fifty(served):
     return user, ids
 
 
-def until_closed(user):
+def until_closed(receiver):
     received = []
     try:
         while True:
-            received.append(user.receive())
+            received.append(receiver.receive())
     except StreamClosed:
         return received
 
@@ -329,6 +362,9 @@ def test_sigterm_under_load(serve, attempt):
             sender.say(served.bot.jid, str(number))
     served.bot.wait_for_requests(100)
     assert served.prosody.stop(deadline=5) == 0
+    for sender in senders:
+        outcomes = [outcome.id if outcome.error else outcome.body for outcome in until_closed(sender)]
+        assert len(outcomes) == len(set(outcomes))
 
 
 @pytest.mark.parametrize("attempt", range(10))

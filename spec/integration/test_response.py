@@ -7,6 +7,7 @@ import pytest
 from harness import behaviours, bot as bots, stanza as stanzas
 from harness.behaviours import reply, respond
 from harness.client import User
+from harness.user import SlixmppUser
 
 ACCOUNTS = {"alice@localhost": "secret", "bob@localhost": "secret"}
 DISCO = "http://jabber.org/protocol/disco#info"
@@ -219,6 +220,28 @@ def test_array_may_mix_kinds_and_addresses(bot, peer, peers):
     assert other.receive().body == "b"
 
 
+def test_long_array_is_sent_in_its_order(bot, peer):
+    """More than is sent in one go; what comes after it waits for its end."""
+    bot.behave(behaviours.in_turn(
+        reply(*({"body": str(number)} for number in range(5000))), reply(body="the next answer")))
+    peer.say(bot.jid)
+    peer.say(bot.jid)
+    expected = [str(number) for number in range(5000)] + ["the next answer"]
+    assert [peer.receive().body for _ in expected] == expected
+
+
+def test_long_array_does_not_hold_up_others(bot, peer, peers):
+    """The rest of a long answer is sent by and by; a ping in between is answered before its end."""
+    bot.behave(reply(*({"body": str(number)} for number in range(9000))))
+    peer.say(bot.jid)
+    assert peer.receive().body == "0"
+    other = peers.peer()
+    bot.behave(behaviours.echo)
+    other.say(bot.jid, "quick")
+    assert other.receive().body == "quick"
+    assert [peer.receive().body for _ in range(8999)] == [str(number) for number in range(1, 9000)]
+
+
 # `stanza`
 
 @pytest.mark.parametrize("content", [
@@ -362,3 +385,14 @@ def test_reply_to_a_user_is_well_formed_for_clients(bot, prosody):
     assert (first.namespace, first.body, first.text("subject")) == ("jabber:client", "a", "b")
     assert (second.namespace, second.body) == ("jabber:client", "c")
     user.close()
+
+
+def test_chat_with_a_client_library(bot, prosody):
+    """The whole way once more with a client that people use."""
+    bot.behave(behaviours.echo)
+    with SlixmppUser(prosody.c2s_port, "alice@localhost", "secret") as alice:
+        for text in ("hello", "Grüße & <Küsse> 🎉", "two\nlines"):
+            alice.call("send_message", mto=bot.jid, mbody=text, mtype="chat")
+            answer = alice.wait_for("message")
+            assert (answer["body"], answer["from"], answer["to"]) == (text, bot.jid, alice.jid)
+    assert bot.requests[0].json["from"].startswith("alice@localhost/")

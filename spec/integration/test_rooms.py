@@ -1,6 +1,7 @@
 """Chat rooms: no error ever goes to a room, and a bot never hears its own words."""
 
 import itertools
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from harness.behaviours import reply, respond
 from harness.client import User
 
 ACCOUNTS = {"alice@localhost": "secret"}
+OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 MUC = "http://jabber.org/protocol/muc"
 numbers = itertools.count(1)
 
@@ -50,6 +52,24 @@ def test_failure_is_logged_and_never_sent_to_the_room(bot, room, prosody, behavi
     room.says("alice", bot.jid, "hello", "g1")
     bot.complaint(prosody, position)
     assert not bot.everything_for(room.inbox)
+
+
+def failures(prosody):
+    found = re.search(r'component_http\S*failures_total\{[^}]*host="bot\.test"[^}]*\} (\d+)', prosody.metrics())
+    return int(found.group(1)) if found else 0
+
+
+def test_failures_in_a_room_are_counted(bot, room, prosody):
+    before = failures(prosody)
+    bot.behave(respond(410))
+    for number in range(5):
+        room.says("alice", bot.jid, "hello", f"g{number}")
+    bot.everything_for(room.inbox)
+    assert failures(prosody) == before + 5
+    bot.behave(behaviours.echo)
+    room.says("alice", bot.jid, "hello", "g5")
+    room.inbox.receive()
+    assert failures(prosody) == before + 5
 
 
 def test_time_out_in_a_room_is_only_logged(bot_at, room, prosody):

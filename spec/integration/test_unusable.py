@@ -12,9 +12,11 @@ SECRET = "Geheimnis"
 
 
 def hosts(backend):
-    return [bots.component(
-        backend, component_post_stanzas=["message", "presence", "iq"], component_post_response_limit=LIMIT,
-        component_post_timeout=10)]
+    return [
+        bots.component(backend, component_post_stanzas=["message", "presence", "iq"],
+                       component_post_response_limit=LIMIT, component_post_timeout=10),
+        bots.component(backend, "roomy.test"),
+    ]
 
 
 def deep(levels):
@@ -236,6 +238,15 @@ def test_one_octet_more_is_not(bot, peer):
     bot.behave(respond(body=f'{{"body": "{"x" * (LIMIT - envelope + 1)}"}}'))
     peer.say(bot.jid)
     assert peer.receive().error == "cancel/internal-server-error"
+
+
+@pytest.mark.parametrize("elements, error", [(15000, None), (25000, "cancel/internal-server-error")])
+def test_number_of_elements_has_a_bound(bot_at, peer, elements, error):
+    """20,000 in all: thousands fit into a small response and would keep Prosody busy."""
+    roomy = bot_at("roomy.test")
+    roomy.behave(reply(stanza="<message><x xmlns='urn:example:x'>" + "<y/>" * (elements - 2) + "</x></message>"))
+    peer.say(roomy.jid)
+    assert peer.receive().error == error
 
 
 def test_endless_response_is_cut_off(bot, peer):

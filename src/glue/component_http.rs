@@ -1,5 +1,7 @@
 //! What `mod_component_http.lua` calls.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mlua::{
@@ -16,9 +18,16 @@ use crate::options::Options;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// One loaded component.
+///
+/// Its state is borrowed for the time that pure Rust takes, never while Lua is called: there Prosody's
+/// signal handlers may run, which are Lua too and call [`Component::stop`].
 struct Component {
-    dispatcher: Dispatcher,
+    state: RefCell<State>,
     stanza_mt: Table,
+}
+
+struct State {
+    dispatcher: Dispatcher,
     /// Whether a timer is set that will drain.
     will_drain: bool,
     /// Whether a timer is set that will expire.
@@ -57,28 +66,29 @@ fn component(
         .map_err(|error| format!("{host}: {error}"))?;
     let dispatcher =
         Dispatcher::new(service).map_err(|error| format!("{host}: no file descriptor: {error}"))?;
-    Ok(Component {
+    let state = State {
         dispatcher,
-        stanza_mt,
         will_drain: false,
         will_expire: false,
+    };
+    Ok(Component {
+        state: RefCell::new(state),
+        stanza_mt,
     })
 }
 
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("fd", |_, this, ()| Ok(this.dispatcher.fd()));
-        methods.add_method("events", |_, this, ()| {
-            Ok(this.dispatcher.service().settings.events())
-        });
+        methods.add_method("fd", |_, this, ()| Ok(this.state.borrow().dispatcher.fd()));
+        methods.add_method("events", |_, this, ()| Ok(this.service().settings.events()));
         methods.add_method("uses_deprecated_name", |_, this, ()| {
-            Ok(this.dispatcher.service().settings.used_deprecated_name)
+            Ok(this.service().settings.used_deprecated_name)
         });
-        methods.add_method_mut("adopt", Component::adopt);
-        methods.add_method_mut("receive", Component::receive);
-        methods.add_method_mut("drain", Component::drain);
-        methods.add_method_mut("expire", Component::expire);
-        methods.add_method_mut("stop", Component::stop);
+        methods.add_method("adopt", Component::adopt);
+        methods.add_method("receive", Component::receive);
+        methods.add_method("drain", Component::drain);
+        methods.add_method("expire", Component::expire);
+        methods.add_method("stop", Component::stop);
     }
 }
 
@@ -86,33 +96,16 @@ impl Component {
     /// `component:receive(stanza)`: takes a stanza in. Returns nothing, or
     /// `stanzas, notes, failures, drain_after, expire_after`: what [`Component::reply`] makes of the
     /// batch, and in how many seconds to call `drain` and `expire`, if that is not under way.
-    fn receive(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<MultiValue> {
-        let service = this.dispatcher.service();
+    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<MultiValue> {
+        let service = this.service();
         let settings = &service.settings;
+        let captured = walk::capture(lua, &stanza, |kind| settings.forwards(kind))?;
         let now = Instant::now();
         let mut batch = Batch::default();
-        match walk::capture(lua, &stanza, |kind| settings.forwards(kind))? {
-            Captured::NotAStanza => {
-                batch.notes.push(Note::debug(
-                    "ignored something that is not a stanza with a sender",
-                ));
-            }
-            Captured::Head { envelope, payload } => {
-                let payload = payload
-                    .as_ref()
-                    .map(|(name, xmlns)| (name.as_str(), xmlns.as_str()));
-                batch.stanzas = local::answer(&envelope, payload, settings);
-            }
-            Captured::Unfit(envelope, failure) => {
-                this.dispatcher.fail(&envelope, failure, now, &mut batch);
-            }
-            Captured::Whole(stanza) if settings.wants(&stanza) => {
-                this.dispatcher.submit(stanza, now, &mut batch);
-            }
-            Captured::Whole(_) => {}
-        }
-        let drain_after = this.drain_after(this.dispatcher.is_resting().then_some(Duration::ZERO));
-        let expire_after = this.expire_after(now);
+        let (drain_after, expire_after) = this
+            .state
+            .borrow_mut()
+            .receive(captured, settings, now, &mut batch);
         if batch.is_empty() && drain_after.is_none() && expire_after.is_none() {
             return Ok(MultiValue::new());
         }
@@ -122,53 +115,50 @@ impl Component {
 
     /// `component:drain(by_timer)`: starts the threads if they are wanted, and takes what they have
     /// finished. Returns `stanzas, notes, failures, drain_after`.
-    fn drain(lua: &Lua, this: &mut Self, by_timer: bool) -> mlua::Result<MultiValue> {
-        if by_timer {
-            this.will_drain = false;
-        }
+    fn drain(lua: &Lua, this: &Self, by_timer: bool) -> mlua::Result<MultiValue> {
         let mut batch = Batch::default();
-        let now = Instant::now();
-        let again = if !this.dispatcher.start(now, &mut batch) {
-            Some(RETRY)
-        } else if this.dispatcher.drain(now, &mut batch) {
-            Some(Duration::ZERO)
-        } else {
-            None
-        };
-        let drain_after = this.drain_after(again);
+        let drain_after = this
+            .state
+            .borrow_mut()
+            .drain(by_timer, Instant::now(), &mut batch);
         let (stanzas, notes, failures) = this.reply(lua, &batch)?;
         (stanzas, notes, failures, drain_after).into_lua_multi(lua)
     }
 
     /// `component:expire()`: concludes the iqs whose time is over. Returns
     /// `stanzas, notes, failures, expire_after`.
-    fn expire(lua: &Lua, this: &mut Self, (): ()) -> mlua::Result<MultiValue> {
-        this.will_expire = false;
+    fn expire(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
         let mut batch = Batch::default();
-        let now = Instant::now();
-        this.dispatcher.expire(now, &mut batch);
-        let expire_after = this.expire_after(now);
+        let expire_after = this.state.borrow_mut().expire(Instant::now(), &mut batch);
         let (stanzas, notes, failures) = this.reply(lua, &batch)?;
         (stanzas, notes, failures, expire_after).into_lua_multi(lua)
     }
 
     /// `component:stop()`: concludes everything, for good. Returns `stanzas, notes, failures`.
-    fn stop(lua: &Lua, this: &mut Self, (): ()) -> mlua::Result<MultiValue> {
+    fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
         let mut batch = Batch::default();
-        this.dispatcher.stop(Instant::now(), &mut batch);
+        this.state
+            .borrow_mut()
+            .dispatcher
+            .stop(Instant::now(), &mut batch);
         this.reply(lua, &batch)?.into_lua_multi(lua)
     }
 
     /// `new:adopt(old)`: goes on with the exchanges of a component that was loaded before, by the
     /// options of this one. `drain` and `expire` have to be called then, since the timers of the old
     /// one are gone. The old one is left with nothing to do.
-    fn adopt(_: &Lua, this: &mut Self, old: AnyUserData) -> mlua::Result<()> {
-        let mut old = old.borrow_mut::<Component>()?;
-        std::mem::swap(&mut this.dispatcher, &mut old.dispatcher);
-        this.dispatcher.reconfigure(old.dispatcher.service());
-        this.will_drain = true;
-        this.will_expire = true;
+    fn adopt(_: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<()> {
+        let old = old.borrow::<Component>()?;
+        let (new, old) = (&mut *this.state.borrow_mut(), &mut *old.state.borrow_mut());
+        std::mem::swap(&mut new.dispatcher, &mut old.dispatcher);
+        new.dispatcher.reconfigure(old.dispatcher.service());
+        new.will_drain = true;
+        new.will_expire = true;
         Ok(())
+    }
+
+    fn service(&self) -> Arc<Service> {
+        self.state.borrow().dispatcher.service()
     }
 
     /// A list of stanza tables, a list of log levels and lines in turn, and the number of stanzas that
@@ -192,6 +182,59 @@ impl Component {
             }
         };
         Ok((stanzas, notes, batch.failures))
+    }
+}
+
+impl State {
+    fn receive(
+        &mut self,
+        captured: Captured,
+        settings: &Settings,
+        now: Instant,
+        batch: &mut Batch,
+    ) -> (Option<f64>, Option<f64>) {
+        match captured {
+            Captured::NotAStanza => {
+                batch.notes.push(Note::debug(
+                    "ignored something that is not a stanza with a sender",
+                ));
+            }
+            Captured::Head { envelope, payload } => {
+                let payload = payload
+                    .as_ref()
+                    .map(|(name, xmlns)| (name.as_str(), xmlns.as_str()));
+                batch.stanzas = local::answer(&envelope, payload, settings);
+            }
+            Captured::Unfit(envelope, failure) => {
+                self.dispatcher.fail(&envelope, failure, now, batch)
+            }
+            Captured::Whole(stanza) if settings.wants(&stanza) => {
+                self.dispatcher.submit(stanza, now, batch);
+            }
+            Captured::Whole(_) => {}
+        }
+        let wanted = self.dispatcher.is_resting().then_some(Duration::ZERO);
+        (self.drain_after(wanted), self.expire_after(now))
+    }
+
+    fn drain(&mut self, by_timer: bool, now: Instant, batch: &mut Batch) -> Option<f64> {
+        if by_timer {
+            self.will_drain = false;
+        }
+        let again = if !self.dispatcher.start(now, batch) {
+            Some(RETRY)
+        } else if self.dispatcher.drain(now, batch) {
+            Some(Duration::ZERO)
+        } else {
+            None
+        };
+        self.drain_after(again)
+    }
+
+    fn expire(&mut self, now: Instant, batch: &mut Batch) -> Option<f64> {
+        self.will_expire = false;
+        self.dispatcher.expire(now, batch);
+        self.expire_after(now)
     }
 
     fn drain_after(&mut self, wanted: Option<Duration>) -> Option<f64> {

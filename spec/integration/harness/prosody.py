@@ -276,6 +276,10 @@ class Prosody:
     def thread_ids(self):
         return [int(name) for name in os.listdir(f"/proc/{self.pid}/task")]
 
+    def metrics(self):
+        """Prosody's own counters as OpenMetrics text; wants `statistics` among the options (0.12 and later)."""
+        return self.shell('> require "core.statsmanager".get_metric_registry():render()')
+
     def threads(self):
         return len(self.thread_ids())
 
