@@ -46,6 +46,12 @@ demo: ## Send a message through a Prosody of its own into a web service (KEEP=1:
 	@$(MAKE) --no-print-directory all
 	@$(ON_PROSODY) $(PYTHON) examples/demo.py $(if $(KEEP),--keep)
 
+.PHONY: demo-proxy
+demo-proxy: ## Send queries through a Prosody of its own to the clients of an account
+	@$(PREREQUISITES) cargo cc prosody slixmpp
+	@$(MAKE) --no-print-directory all
+	@$(ON_PROSODY) $(PYTHON) examples/demo_proxy.py
+
 .PHONY: test
 test: ## Run all tests
 	@$(PREREQUISITES) cargo cc prosody busted slixmpp pytest openssl --optional node php ruby

@@ -8,54 +8,34 @@ directory. With --keep it goes on until Ctrl-C.
 import argparse
 import asyncio
 import json
-import pathlib
-import signal
 import sys
 
-import slixmpp
+import demonstration
+from demonstration import HOST, PASSWORD, end_with_signals, show
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "spec" / "integration"))
+from harness.config import component
+from harness.prosody import Prosody
+from harness.waiting import DEADLINE
+from harness.web_service import WebService
 
-from harness.config import component  # noqa: E402
-from harness.prosody import Prosody  # noqa: E402
-from harness.waiting import DEADLINE  # noqa: E402
-from harness.web_service import WebService  # noqa: E402
-
-HOST = "127.0.0.1"
-ACCOUNT, PASSWORD = "alice@localhost", "wonderland"
+ACCOUNT = "alice@localhost"
 BOT_HOST = "bot.localhost"
 BOT_JID = f"echo@{BOT_HOST}"
 TEXT = "Hello, is anybody there? <3"
 
 
-class Client(slixmpp.ClientXMPP):
+class Client(demonstration.Client):
     """Alice: sends to the bot and collects every message that comes back."""
 
     def __init__(self):
-        # Nothing leaves the machine: the password may go without encryption.
-        super().__init__(ACCOUNT, PASSWORD, plugin_config={"feature_mechanisms": {"unencrypted_scram": True}})
+        super().__init__(ACCOUNT)
         self.received = asyncio.Queue()
         self.add_event_handler("message", self.received.put_nowait)
-
-    async def log_in(self, port):
-        online = asyncio.ensure_future(self.wait_until("session_start", DEADLINE))
-        if hasattr(self, "enable_plaintext"):  # slixmpp 1.9 and later
-            self.enable_starttls, self.enable_plaintext = False, True
-            self.connect(HOST, port)
-        else:
-            self.connect((HOST, port), force_starttls=False, disable_starttls=True)
-        await online
-        self.send_presence()
 
     def say(self, text):
         message = self.make_message(BOT_JID, text, mtype="chat")
         message.send()
         return message
-
-
-def show(title, text):
-    indented = "\n".join("    " + line for line in text.expandtabs(4).splitlines())
-    print(f"\n{title}\n\n{indented}", flush=True)
 
 
 async def exchange(client, bot):
@@ -108,9 +88,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--keep", action="store_true", help="go on until Ctrl-C")
     keep_running = arguments.parse_args().keep
-    # A demonstration that is ended from outside ends what it has started too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    end_with_signals()
 
     with WebService(sys.executable, "echo.py", "{port}") as bot:
         bot_host = component(BOT_HOST, component_post_url=bot.url)

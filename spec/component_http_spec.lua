@@ -1,59 +1,11 @@
 -- The shim: how it takes part in Prosody, with a Prosody that does what the test says.
 
 local st = require "util.stanza";
+local prosody = require "spec.prosody";
 local web_service = require "spec.web_service";
 
--- What the shim asks Prosody for, and a record of it.
-local function prosody(options)
-	local record = { hooks = {}, global_hooks = {}, timers = {}, log = {}, sent = {}, watches = {}, later = {} };
-	local watch_mt = { __index = { close = function (watch) record.watches[watch.fd] = nil; end } };
-	record.modules = {
-		["net.server"] = {
-			watchfd = function (fd, callback)
-				record.watches[fd] = callback;
-				return setmetatable({ fd = fd }, watch_mt);
-			end;
-		};
-		["util.timer"] = {
-			add_task = function (delay, callback) table.insert(record.later, { delay = delay, callback = callback }); end;
-		};
-	};
-	local function log(_, level, format, ...) table.insert(record.log, level..": "..format:format(...)); end
-	record.module = {
-		host = "bot.test";
-		get_host_type = function () return record.host_type or "component"; end;
-		get_option = function (_, name) return options[name]; end;
-		log = log, log_status = log;
-		measure = function () return function (n) record.failures = (record.failures or 0) + n; end; end;
-		hook = function (_, event, handler, priority) record.hooks[event] = { handler = handler, priority = priority }; end;
-		hook_global = function (_, event, handler) record.global_hooks[event] = handler; end;
-		add_timer = function (_, delay, callback) table.insert(record.timers, { delay = delay, callback = callback }); end;
-		send = function (_, stanza)
-			if stanza.attr.id == "throws" then error("no route"); end
-			table.insert(record.sent, stanza);
-		end;
-	};
-	return record;
-end
-
 local function load_module(record)
-	local env = setmetatable({ module = record.module, prosody = { paths = {} } }, { __index = _G });
-	env.require = function (name) return record.modules[name] or require(name); end
-	assert(loadfile("lua/mod_component_http.lua", "t", env))();
-	return env.module;
-end
-
-local function fire(record, event, stanza)
-	return record.hooks[event].handler({ stanza = stanza });
-end
-
--- Runs the timers that are due at once.
-local function tick(record)
-	local timers = record.timers;
-	record.timers = {};
-	for _, timer in ipairs(timers) do
-		if timer.delay == 0 then timer.callback(); else table.insert(record.timers, timer); end
-	end
+	return record:load("component_http");
 end
 
 local function wait_for_outcome(record)
@@ -71,7 +23,7 @@ describe("mod_component_http", function ()
 
 	before_each(function ()
 		service = web_service.start();
-		record = prosody({ component_post_url = service.url });
+		record = prosody.new("bot.test", { component_post_url = service.url });
 	end);
 
 	after_each(function ()
@@ -95,7 +47,7 @@ describe("mod_component_http", function ()
 	end);
 
 	it("touches nothing when an option is wrong", function ()
-		record = prosody({ component_post_url = service.url, component_post_timeout = "soon" });
+		record = prosody.new("bot.test", { component_post_url = service.url, component_post_timeout = "soon" });
 		load_module(record);
 		assert.same({ "error: bot.test: the option 'component_post_timeout' must be a number of seconds "
 			.."from 0.01 to 86400, not a string" }, record.log);
@@ -112,15 +64,15 @@ describe("mod_component_http", function ()
 	end);
 
 	it("warns of the option's old name", function ()
-		record = prosody({ component_post_url = service.url, post_stanza_types = { "message" } });
+		record = prosody.new("bot.test", { component_post_url = service.url, post_stanza_types = { "message" } });
 		load_module(record);
 		assert.matches("^warn: the option 'post_stanza_types' is deprecated", record.log[1]);
 	end);
 
 	it("answers a message by way of the web service", function ()
 		load_module(record);
-		assert.is_true(fire(record, "message/host", message("1")));
-		tick(record);
+		assert.is_true(record:fire("message/host", message("1")));
+		record:tick();
 		local request, headers = service:answer([[{"body":"pong"}]]);
 		assert.equal("hi", request.body);
 		assert.equal("application/json", headers["content-type"]);
@@ -130,16 +82,16 @@ describe("mod_component_http", function ()
 
 	it("starts threads from the event loop, not before", function ()
 		load_module(record);
-		fire(record, "message/host", message("1"));
-		fire(record, "message/host", message("2"));
+		record:fire("message/host", message("1"));
+		record:fire("message/host", message("2"));
 		assert.equal(1, #record.timers);
 		assert.equal(0, record.timers[1].delay);
 	end);
 
 	it("sends what can be sent when something cannot", function ()
 		load_module(record);
-		fire(record, "message/host", message("1"));
-		tick(record);
+		record:fire("message/host", message("1"));
+		record:tick();
 		service:answer([=[[{"id":"a"},{"id":"throws"},{"id":"b"}]]=]);
 		wait_for_outcome(record);
 		assert.same({ "a", "b" }, { record.sent[1].attr.id, record.sent[2].attr.id });
@@ -147,11 +99,11 @@ describe("mod_component_http", function ()
 	end);
 
 	it("expires an iq by a timer of Prosody's", function ()
-		record = prosody({ component_post_url = service.url, component_post_stanzas = { "iq" },
+		record = prosody.new("bot.test", { component_post_url = service.url, component_post_stanzas = { "iq" },
 			component_post_timeout = 0.01 });
 		load_module(record);
 		for id = 1, 2 do
-			fire(record, "iq/host", st.iq({ type = "get", id = tostring(id), to = "bot.test", from = "a@b" })
+			record:fire("iq/host", st.iq({ type = "get", id = tostring(id), to = "bot.test", from = "a@b" })
 				:tag("q", { xmlns = "urn:q" }));
 		end
 		assert.equal(2, #record.timers, "one to start, one to expire");
@@ -169,26 +121,26 @@ describe("mod_component_http", function ()
 
 	it("returns what is outstanding when the server stops, once", function ()
 		load_module(record);
-		fire(record, "message/host", message("1"));
-		tick(record);
+		record:fire("message/host", message("1"));
+		record:tick();
 		record.global_hooks["server-stopping"]();
 		record.global_hooks["server-stopping"]();
 		assert.equal(1, #record.sent);
 		assert.equal("error", record.sent[1].attr.type);
-		fire(record, "message/host", message("2"));
+		record:fire("message/host", message("2"));
 		assert.equal(2, #record.sent);
 	end);
 
 	it("hands over to the module that is loaded next", function ()
 		local old = load_module(record);
-		fire(record, "message/host", message("1"));
-		tick(record);
+		record:fire("message/host", message("1"));
+		record:tick();
 		local saved = old.save();
 		old.unload();
 		assert.same({}, record.watches);
 		local new = load_module(record);
 		new.restore(saved);
-		tick(record);
+		record:tick();
 		record.later[1].callback();
 		assert.same({}, record.sent);
 		service:answer([[{"body":"carried over"}]]);
@@ -198,8 +150,8 @@ describe("mod_component_http", function ()
 
 	it("returns what is outstanding when nobody takes over", function ()
 		local old = load_module(record);
-		fire(record, "message/host", message("1"));
-		tick(record);
+		record:fire("message/host", message("1"));
+		record:tick();
 		old.save();
 		old.unload();
 		assert.same({}, record.sent);
@@ -210,7 +162,7 @@ describe("mod_component_http", function ()
 
 	it("returns what is outstanding when it is unloaded", function ()
 		local old = load_module(record);
-		fire(record, "message/host", message("1"));
+		record:fire("message/host", message("1"));
 		old.unload();
 		assert.equal("error", record.sent[1].attr.type);
 		assert.same({}, record.watches);

@@ -20,6 +20,7 @@
 //! threads and HTTP. To read it, begin with [`component_http`], then [`dispatch::exchange`].
 #![deny(missing_docs)]
 
+pub mod client_proxy;
 pub mod component_http;
 pub mod dispatch;
 #[cfg(feature = "lua")]

@@ -1,0 +1,44 @@
+"""What the demonstrations have in common: the way to Prosody, an XMPP client, and how things are shown."""
+
+import asyncio
+import pathlib
+import signal
+import sys
+
+import slixmpp
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "spec" / "integration"))
+
+from harness.waiting import DEADLINE  # noqa: E402
+
+HOST = "127.0.0.1"
+PASSWORD = "wonderland"
+
+
+class Client(slixmpp.ClientXMPP):
+    """A client of a Prosody on this machine."""
+
+    def __init__(self, jid):
+        # Nothing leaves the machine: the password may go without encryption.
+        super().__init__(jid, PASSWORD, plugin_config={"feature_mechanisms": {"unencrypted_scram": True}})
+
+    async def log_in(self, port):
+        online = asyncio.ensure_future(self.wait_until("session_start", DEADLINE))
+        if hasattr(self, "enable_plaintext"):  # slixmpp 1.9 and later
+            self.enable_starttls, self.enable_plaintext = False, True
+            self.connect(HOST, port)
+        else:
+            self.connect((HOST, port), force_starttls=False, disable_starttls=True)
+        await online
+        self.send_presence()
+
+
+def show(title, text=""):
+    indented = "\n".join("    " + line for line in text.expandtabs(4).splitlines())
+    print(f"\n{title}" + (f"\n\n{indented}" if text else ""), flush=True)
+
+
+def end_with_signals():
+    """Makes a demonstration that is ended from outside end what it has started too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))

@@ -1,0 +1,90 @@
+-- What a shim asks Prosody for, by a Prosody that does what the test says and records what is done with it.
+
+local prosody = {};
+prosody.__index = prosody;
+
+-- With these options in the configuration of the component `host`. In `host_type` a test may say otherwise.
+function prosody.new(host, options)
+	local self = setmetatable({
+		hooks = {}, global_hooks = {}, timers = {}, log = {}, sent = {}, watches = {}, later = {}, stored = {};
+	}, prosody);
+	local watch_mt = { __index = { close = function (watch) self.watches[watch.fd] = nil; end } };
+	self.modules = {
+		["net.server"] = {
+			watchfd = function (fd, callback)
+				self.watches[fd] = callback;
+				return setmetatable({ fd = fd }, watch_mt);
+			end;
+		};
+		["util.timer"] = {
+			add_task = function (delay, callback) table.insert(self.later, { delay = delay, callback = callback }); end;
+		};
+	};
+	local function log(_, level, format, ...) table.insert(self.log, level..": "..format:format(...)); end
+	self.module = {
+		host = host;
+		get_host_type = function () return self.host_type or "component"; end;
+		get_option = function (_, name) return options[name]; end;
+		log = log, log_status = log;
+		measure = function () return function (n) self.failures = (self.failures or 0) + n; end; end;
+		hook = function (_, event, handler, priority) self.hooks[event] = { handler = handler, priority = priority }; end;
+		hook_global = function (_, event, handler) self.global_hooks[event] = handler; end;
+		add_timer = function (_, delay, callback) table.insert(self.timers, { delay = delay, callback = callback }); end;
+		open_store = function (_, name) return self:store(name); end;
+		send = function (_, stanza)
+			if stanza.attr.id == "throws" then error("no route"); end
+			table.insert(self.sent, stanza);
+		end;
+	};
+	return self;
+end
+
+-- A keyval store. If `storage_fails` is set it fails with that error.
+function prosody:store(name)
+	return {
+		get = function ()
+			if self.storage_fails then return nil, self.storage_fails; end
+			return self.stored[name];
+		end;
+		set = function (_, _, value)
+			if self.storage_fails then return nil, self.storage_fails; end
+			self.stored[name] = value;
+			return true;
+		end;
+	};
+end
+
+-- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
+function prosody:load(name)
+	local env = setmetatable({ module = self.module, prosody = { paths = {} } }, { __index = _G });
+	env.require = function (required) return self.modules[required] or require(required); end
+	assert(loadfile("lua/mod_"..name..".lua", "t", env))();
+	return env.module;
+end
+
+function prosody:fire(event, stanza)
+	return self.hooks[event].handler({ stanza = stanza });
+end
+
+-- Runs the timers that are due at once. One that asks for it is set again.
+function prosody:tick()
+	local timers = self.timers;
+	self.timers = {};
+	for _, timer in ipairs(timers) do
+		if timer.delay > 0 then
+			table.insert(self.timers, timer);
+		else
+			local again = timer.callback();
+			if again then table.insert(self.timers, { delay = again, callback = timer.callback }); end
+		end
+	end
+end
+
+-- Takes what was sent since the last call.
+function prosody:take_sent()
+	local sent = self.sent;
+	self.sent = {};
+	return sent;
+end
+
+return prosody;

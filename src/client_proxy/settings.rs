@@ -1,0 +1,145 @@
+//! What an admin can set for one component, checked.
+
+use std::time::Duration;
+
+use super::choice::Strategy;
+use crate::options::{OptionError, Options};
+use crate::stanza::jid;
+
+/// The settings of one component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The host that the component serves, prepared.
+    pub host: String,
+    /// The bare JID of the account whose clients serve the requests, prepared.
+    pub target: String,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How a resource is chosen.
+    pub strategy: Strategy,
+}
+
+/// A day: more than any sensible time-out, and far from where arithmetic ends.
+const DAY: f64 = 86_400.0;
+
+impl Settings {
+    /// Reads the options of the component at that host.
+    ///
+    /// # Errors
+    /// The first option that is missing or unusable.
+    pub fn read(host: &str, options: &Options) -> Result<Settings, OptionError> {
+        Ok(Settings {
+            host: host.to_owned(),
+            target: target(host, options)?,
+            timeout: options.seconds("proxy_iq_timeout", 120.0, 0.1..=DAY)?,
+            strategy: strategy(options)?,
+        })
+    }
+}
+
+fn target(host: &str, options: &Options) -> Result<String, OptionError> {
+    const OPTION: &str = "target_address";
+    let problem = |text: &str| OptionError::new(OPTION, text);
+    let text = options.text(OPTION)?.ok_or_else(|| {
+        problem(
+            "is missing: set it to the bare JID of the account whose clients serve the requests, \
+             for instance \"service@example.com\"",
+        )
+    })?;
+    let target = jid::prepare(&text)
+        .map_err(|_| problem("is not a JID: it must look like \"service@example.com\""))?;
+    if jid::resource(&target).is_some() {
+        return Err(problem(
+            "must be a bare JID: leave out the slash and what follows it",
+        ));
+    }
+    if jid::node(&target).is_none() {
+        return Err(problem(
+            "must be an account's JID, with a user name before an @",
+        ));
+    }
+    if jid::domain(&target) == host {
+        return Err(problem(
+            "must not be at the component itself: set it to an account on another host",
+        ));
+    }
+    Ok(target)
+}
+
+fn strategy(options: &Options) -> Result<Strategy, OptionError> {
+    const OPTION: &str = "proxy_strategy";
+    let Some(text) = options.text(OPTION)? else {
+        return Ok(Strategy::Random);
+    };
+    let named = |strategy: &Strategy| strategy.as_str() == text;
+    Strategy::ALL.into_iter().find(named).ok_or_else(|| {
+        let names = Strategy::ALL.map(|strategy| format!("\"{}\"", strategy.as_str()));
+        OptionError::new(OPTION, format!("must be one of {}", names.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::OptionValue;
+
+    fn read(option: &'static str, value: OptionValue) -> Result<Settings, OptionError> {
+        let look_up = |name: &'static str| match name {
+            _ if name == option => value.clone(),
+            "target_address" => text("service@example.com"),
+            _ => OptionValue::Absent,
+        };
+        Settings::read("proxy.example.com", &Options::new(&look_up))
+    }
+
+    fn text(text: &str) -> OptionValue {
+        OptionValue::Text(text.to_owned())
+    }
+
+    #[test]
+    fn the_target_is_prepared() {
+        let target = |value| read("target_address", text(value)).unwrap().target;
+        assert_eq!(target("Service@EXAMPLE.com"), "service@example.com");
+        assert_eq!(target("ЖУК@Example.com"), "жук@example.com");
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_one_is_told_apart() {
+        for (value, problem) in [
+            (OptionValue::Absent, "is missing"),
+            (text(""), "must not be empty"),
+            (OptionValue::Number(1.0), "must be a string"),
+            (text("a@@b//"), "is not a JID"),
+            (text("service@example.com/x"), "must be a bare JID"),
+            (text("example.com"), "must be an account's JID"),
+            (
+                text("x@Proxy.example.com"),
+                "must not be at the component itself",
+            ),
+        ] {
+            let error = read("target_address", value).unwrap_err().to_string();
+            let expected = format!("the option 'target_address' {problem}");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn time_out_and_strategy() {
+        let defaults = read("", OptionValue::Absent).unwrap();
+        assert_eq!(defaults.timeout, Duration::from_secs(120));
+        assert_eq!(defaults.strategy, Strategy::Random);
+        for strategy in Strategy::ALL {
+            let settings = read("proxy_strategy", text(strategy.as_str())).unwrap();
+            assert_eq!(settings.strategy, strategy);
+        }
+        assert_eq!(
+            read("proxy_strategy", text("fastest"))
+                .unwrap_err()
+                .to_string(),
+            "the option 'proxy_strategy' must be one of \"random\", \"round-robin\", \
+             \"least-outstanding\", \"sticky\""
+        );
+        assert!(read("proxy_iq_timeout", OptionValue::Number(0.0)).is_err());
+        assert!(read("proxy_iq_timeout", text("soon")).is_err());
+    }
+}
