@@ -25,6 +25,7 @@ pub mod component_http;
 pub mod dispatch;
 #[cfg(feature = "lua")]
 pub mod glue;
+pub mod notes;
 pub mod options;
 pub mod stanza;
 
