@@ -11,23 +11,23 @@ use crate::stanza::jid;
 
 impl<S: Clone> Proxy<S> {
     /// Takes an iq addressed to the component. Gives the addresses with which it is to be sent on, if it
-    /// is; `hold` keeps it, if it can, in case that it has to be sent again.
+    /// is; a get is kept, as `held`, in case that it has to be sent again.
     pub fn iq(
         &mut self,
         envelope: Envelope,
-        hold: impl FnOnce() -> Option<S>,
+        held: Option<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
         match (envelope.type_.as_deref(), &envelope.id) {
-            (Some("get" | "set"), Some(_)) => self.request(envelope, hold, now, rng),
+            (Some("get" | "set"), Some(_)) => self.request(envelope, held, now, rng),
             (Some("result" | "error"), Some(_)) => self.answer(envelope, now),
             _ => {
                 let line = format!(
                     "Dropped an iq without a usable type or id from {}",
                     envelope.from
                 );
-                self.log(Level::Debug, line);
+                self.log(Note::debug(line));
                 None
             }
         }
@@ -36,7 +36,7 @@ impl<S: Clone> Proxy<S> {
     fn request(
         &mut self,
         envelope: Envelope,
-        hold: impl FnOnce() -> Option<S>,
+        held: Option<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
@@ -56,11 +56,7 @@ impl<S: Clone> Proxy<S> {
                 }
             }
         }
-        let held = if envelope.has_type("get") {
-            hold()
-        } else {
-            None
-        };
+        let held = held.filter(|_| envelope.has_type("get"));
         let deadline = now + self.settings.timeout;
         self.ask_target(envelope, held, deadline, now, rng)
     }
@@ -155,7 +151,7 @@ impl<S: Clone> Proxy<S> {
                 "Dropped an answer from {} to {} that nobody waits for",
                 sent.to, sent.from
             );
-            self.log(Level::Debug, line);
+            self.log(Note::debug(line));
             return None;
         };
         if request.asked == Asked::Target {
@@ -183,7 +179,7 @@ impl<S: Clone> Proxy<S> {
                 "{peer} has let several requests in a row time out; others go first for {} seconds",
                 rest.as_secs()
             );
-            self.log(Level::Warn, line);
+            self.log(Note::warn(line));
         }
     }
 
@@ -292,9 +288,9 @@ mod tests {
             type_: Some("get".into()),
             id: None,
         };
-        assert_eq!(fixture.proxy.iq(iq.clone(), || None, now, &mut rng), None);
+        assert_eq!(fixture.proxy.iq(iq.clone(), None, now, &mut rng), None);
         iq.type_ = None;
-        assert_eq!(fixture.proxy.iq(iq, || None, now, &mut rng), None);
+        assert_eq!(fixture.proxy.iq(iq, None, now, &mut rng), None);
         assert_eq!(fixture.done(), ["debug", "debug", "debug"]);
     }
 

@@ -1,12 +1,13 @@
 //! What `mod_client_proxy.lua` calls.
 
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mlua::{
-    AnyUserData, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table, UserData,
+    AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table, UserData,
     UserDataMethods,
 };
 use rand::RngExt;
@@ -20,7 +21,7 @@ use crate::client_proxy::settings::Settings;
 use crate::client_proxy::translation::KEY_LEN;
 use crate::client_proxy::{Action, Proxy};
 use crate::options::Options;
-use crate::stanza::{Envelope, Kind};
+use crate::stanza::{Envelope, Kind, Stanza};
 
 /// How many actions are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
@@ -29,10 +30,17 @@ const BATCH: usize = 100;
 type Held = Rc<RegistryKey>;
 
 /// One loaded component.
+///
+/// Its state is borrowed for the time that pure Rust takes, never while Lua is called: there Prosody's
+/// signal handlers may run, which are Lua too and call [`Component::stop`].
 struct Component {
     settings: Settings,
-    proxy: Proxy<Held>,
+    state: RefCell<State>,
     stanza_mt: Table,
+}
+
+struct State {
+    proxy: Proxy<Held>,
     /// Whether a timer is set that will drain.
     will_drain: bool,
 }
@@ -57,11 +65,14 @@ pub fn new(
         );
         return (mlua::Nil, problem).into_lua_multi(lua);
     };
+    let proxy = Proxy::new(settings.clone(), &key, Instant::now());
     let component = Component {
-        proxy: Proxy::new(settings.clone(), &key, Instant::now()),
         settings,
+        state: RefCell::new(State {
+            proxy,
+            will_drain: false,
+        }),
         stanza_mt,
-        will_drain: false,
     };
     component.into_lua_multi(lua)
 }
@@ -80,144 +91,166 @@ fn decode_key(text: &str) -> Option<[u8; KEY_LEN]> {
 
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method_mut("adopt", Component::adopt);
-        methods.add_method_mut("receive", Component::receive);
-        methods.add_method_mut("drain", Component::drain);
-        methods.add_method_mut("tick", Component::tick);
-        methods.add_method_mut("unsent", Component::unsent);
-        methods.add_method_mut("stop", Component::stop);
+        methods.add_method("adopt", Component::adopt);
+        methods.add_method("receive", Component::receive);
+        methods.add_method("drain", Component::drain);
+        methods.add_method("tick", Component::tick);
+        methods.add_method("unsent", Component::unsent);
+        methods.add_method("stop", Component::stop);
     }
 }
 
 impl Component {
     /// `proxy:receive(stanza)`: takes a stanza in. Returns the stanza to be sent on in its place or
     /// `nil`, and whether to call `drain`.
-    fn receive(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<(Option<Table>, bool)> {
-        let now = Instant::now();
-        let proxy = &mut this.proxy;
-        let addresses = match walk::capture(lua, &stanza, |kind| kind == Kind::Presence)? {
-            Captured::Head { envelope, .. } if envelope.kind == Kind::Iq => {
-                let hold = || lua.create_registry_value(&stanza).ok().map(Rc::new);
-                proxy.iq(envelope, hold, now, &mut rand::rng())
+    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<(Option<Table>, bool)> {
+        let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
+        let held = match &captured {
+            Captured::Head { envelope, .. } if envelope.has_type("get") => {
+                Some(Rc::new(lua.create_registry_value(&stanza)?))
             }
-            Captured::Whole(presence) => {
-                let texts = &presence.texts;
-                let availability =
-                    Availability::new(texts.show.as_deref(), texts.priority.as_deref());
-                proxy.presence(&presence.envelope, availability, now, &mut rand::rng());
-                None
-            }
-            Captured::Unfit(presence, _) => {
-                let availability = Availability::new(None, None);
-                proxy.presence(&presence, availability, now, &mut rand::rng());
-                None
-            }
-            Captured::Head { envelope, .. } => {
-                proxy.message(&envelope);
-                None
-            }
-            Captured::NotAStanza => None,
+            _ => None,
         };
+        let addresses = this.state.borrow_mut().receive(captured, held);
         let relayed = match addresses {
             Some(addresses) => Some(readdressed(lua, &stanza, &this.stanza_mt, &addresses)?),
             None => None,
         };
-        Ok((relayed, this.proxy.has_actions() && !this.will_drain))
+        Ok((relayed, this.state.borrow().is_drain_due()))
     }
 
     /// `proxy:drain(by_timer)`: the next things to do. Returns `stanzas, requests, notes, drain_after`:
     /// stanzas of the proxy's own, requests that are sent once more, levels and lines for the log in
     /// turn (each list or `nil`), and in how many seconds to call again, if that is not under way.
-    fn drain(lua: &Lua, this: &mut Self, by_timer: bool) -> mlua::Result<MultiValue> {
-        if by_timer {
-            this.will_drain = false;
-        }
-        let [stanzas, requests, notes] = this.actions(lua, BATCH)?;
-        let drain_after = this.drain_after();
+    fn drain(lua: &Lua, this: &Self, by_timer: bool) -> mlua::Result<MultiValue> {
+        let (actions, drain_after) = this.state.borrow_mut().drain(by_timer);
+        let [stanzas, requests, notes] = this.tables(lua, actions)?;
         (stanzas, requests, notes, drain_after).into_lua_multi(lua)
     }
 
     /// `proxy:tick()`: does what is due. Returns in how many seconds to call again, and whether to call
     /// `drain`.
-    fn tick(_: &Lua, this: &mut Self, (): ()) -> mlua::Result<(f64, bool)> {
-        let next = this.proxy.tick(Instant::now(), &mut rand::rng());
-        let drain = this.proxy.has_actions() && !this.will_drain;
-        Ok((next.as_secs_f64(), drain))
+    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<(f64, bool)> {
+        // Lets go of the stanzas that are not held any more.
+        lua.expire_registry_values();
+        let state = &mut *this.state.borrow_mut();
+        let next = state.proxy.tick(Instant::now(), &mut rand::rng());
+        Ok((next.as_secs_f64(), state.is_drain_due()))
     }
 
     /// `proxy:unsent(stanza)`: what `receive` or `drain` gave to be sent on could not be sent. Returns
     /// in how many seconds to call `drain`, if that is not under way.
-    fn unsent(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<Option<f64>> {
-        if let Captured::Head { envelope, .. } = walk::capture(lua, &stanza, |_| false)? {
-            let Envelope {
-                to,
-                from,
-                type_: Some(type_),
-                id: Some(id),
-                ..
-            } = envelope
-            else {
-                return Ok(None);
-            };
-            this.proxy.unsent(&type_, Addresses { to, from, id });
-        }
-        Ok(this.drain_after())
+    fn unsent(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<Option<f64>> {
+        let captured = walk::capture(lua, &stanza, |_| false)?;
+        Ok(this.state.borrow_mut().unsent(captured))
     }
 
     /// `proxy:stop()`: answers everything outstanding. Returns `stanzas, requests, notes`, as `drain`.
-    fn stop(lua: &Lua, this: &mut Self, (): ()) -> mlua::Result<MultiValue> {
-        this.proxy.bounce_all();
-        let [stanzas, requests, notes] = this.actions(lua, usize::MAX)?;
+    fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let actions = this.state.borrow_mut().stop();
+        let [stanzas, requests, notes] = this.tables(lua, actions)?;
         (stanzas, requests, notes).into_lua_multi(lua)
     }
 
     /// `new:adopt(old)`: goes on with what a component knows that was loaded before, by the options of
     /// this one. The old one is left with nothing to do.
-    fn adopt(_: &Lua, this: &mut Self, old: AnyUserData) -> mlua::Result<()> {
-        let mut old = old.borrow_mut::<Component>()?;
-        std::mem::swap(&mut this.proxy, &mut old.proxy);
-        this.proxy
-            .reconfigure(this.settings.clone(), Instant::now());
+    fn adopt(_: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<()> {
+        let old = old.borrow::<Component>()?;
+        let (new, old) = (&mut *this.state.borrow_mut(), &mut *old.state.borrow_mut());
+        std::mem::swap(&mut new.proxy, &mut old.proxy);
+        new.proxy.reconfigure(this.settings.clone(), Instant::now());
         Ok(())
     }
 
-    /// Up to that many actions: the proxy's own stanzas, requests that are sent once more, and levels and
-    /// lines for the log in turn.
-    fn actions(&mut self, lua: &Lua, limit: usize) -> mlua::Result<[Option<Table>; 3]> {
+    /// Actions as lists: the proxy's own stanzas, requests that are sent once more, and levels and lines
+    /// for the log in turn.
+    fn tables(&self, lua: &Lua, actions: Vec<Action<Held>>) -> mlua::Result<[Option<Table>; 3]> {
         let (mut own, mut again, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..limit {
-            match self.proxy.next_action() {
-                Some(Action::Send(element)) => own.push(element),
-                Some(Action::SendAgain(held, addresses)) => {
+        for action in actions {
+            match action {
+                Action::Send(element) => own.push(element),
+                Action::SendAgain(held, addresses) => {
                     let stanza = lua.registry_value(&held)?;
                     again.push(readdressed(lua, &stanza, &self.stanza_mt, &addresses)?);
                 }
-                Some(Action::Log(level, line)) => {
-                    notes.extend([level.as_str().to_owned(), line]);
-                }
-                None => break,
+                Action::Log(note) => notes.push(note),
             }
         }
-        let own = match own.as_slice() {
+        let again = match again.as_slice() {
             [] => None,
-            own => Some(build::stanzas(lua, &self.stanza_mt, own)?),
+            again => Some(lua.create_sequence_from(again)?),
         };
-        Ok([own, list(lua, again)?, list(lua, notes)?])
-    }
-
-    fn drain_after(&mut self) -> Option<f64> {
-        if self.will_drain || !self.proxy.has_actions() {
-            return None;
-        }
-        self.will_drain = true;
-        Some(Duration::ZERO.as_secs_f64())
+        let own = build::stanzas(lua, &self.stanza_mt, &own)?;
+        Ok([own, again, build::notes(lua, &notes)?])
     }
 }
 
-/// A Lua list, or `nil` if it would be empty.
-fn list<T: IntoLua>(lua: &Lua, items: Vec<T>) -> mlua::Result<Option<Table>> {
-    if items.is_empty() {
-        return Ok(None);
+impl State {
+    fn receive(&mut self, captured: Captured, held: Option<Held>) -> Option<Addresses> {
+        let now = Instant::now();
+        let proxy = &mut self.proxy;
+        match captured {
+            Captured::Head { envelope, .. } if envelope.kind == Kind::Iq => {
+                return proxy.iq(envelope, held, now, &mut rand::rng());
+            }
+            Captured::Head { envelope, .. } => proxy.message(&envelope),
+            Captured::Whole(Stanza {
+                envelope, texts, ..
+            }) => {
+                let availability =
+                    Availability::new(texts.show.as_deref(), texts.priority.as_deref());
+                proxy.presence(&envelope, availability, now, &mut rand::rng());
+            }
+            Captured::Unfit(presence, _) => {
+                let availability = Availability::new(None, None);
+                proxy.presence(&presence, availability, now, &mut rand::rng());
+            }
+            Captured::NotAStanza => {}
+        }
+        None
     }
-    lua.create_sequence_from(items).map(Some)
+
+    fn drain(&mut self, by_timer: bool) -> (Vec<Action<Held>>, Option<f64>) {
+        if by_timer {
+            self.will_drain = false;
+        }
+        let next = std::iter::from_fn(|| self.proxy.next_action());
+        let actions = next.take(BATCH).collect();
+        (actions, self.drain_after())
+    }
+
+    fn unsent(&mut self, captured: Captured) -> Option<f64> {
+        if let Captured::Head {
+            envelope:
+                Envelope {
+                    to,
+                    from,
+                    type_: Some(type_),
+                    id: Some(id),
+                    ..
+                },
+            ..
+        } = captured
+        {
+            self.proxy.unsent(&type_, Addresses { to, from, id });
+        }
+        self.drain_after()
+    }
+
+    fn stop(&mut self) -> Vec<Action<Held>> {
+        self.proxy.bounce_all();
+        std::iter::from_fn(|| self.proxy.next_action()).collect()
+    }
+
+    fn is_drain_due(&self) -> bool {
+        self.proxy.has_actions() && !self.will_drain
+    }
+
+    fn drain_after(&mut self) -> Option<f64> {
+        if !self.is_drain_due() {
+            return None;
+        }
+        self.will_drain = true;
+        Some(0.0)
+    }
 }
