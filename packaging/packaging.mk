@@ -26,7 +26,7 @@ library-luajit:
 .PHONY: matrix
 matrix: ## Test on another Prosody: PROSODY=path/to/bin/prosody
 	@$(MAKE) --no-print-directory all
-	$(ON_PROSODY) $(PYTHON) packaging/matrix.py
+	$(ON_PROSODY) PYTHON=$(PYTHON) packaging/matrix.sh '$(PROSODY_SOURCE)' '$(LUA)' $(PYTEST_OPTIONS)
 
 ## Rocks
 
@@ -54,6 +54,34 @@ $(SOURCE_ARCHIVE):
 	git ls-files -z | tar --null --files-from=- --create --transform='s,^,$(SOURCE_NAME)/,' \
 		--sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw,a-s \
 		| gzip --no-name --best >$@
+
+## Installation tests, in a stock Debian without this repository, Rust or a compiler
+
+STAGED := target/test/staged
+RUN_SCENARIO := packaging/test/run.sh
+
+.PHONY: test-packaging
+test-packaging: test-make-install test-rock test-deb ## Test every way of installation on a stock Debian; needs root
+
+.PHONY: test-make-install
+test-make-install: all
+	@$(PREREQUISITES) mmdebstrap
+	rm -rf $(STAGED)/usr-local $(STAGED)/usr
+	$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(STAGED)/usr-local
+	$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(STAGED)/usr PREFIX=/usr
+	$(RUN_SCENARIO) make-install
+
+# The later version is only called so; what an upgrade has to deal with is the name.
+.PHONY: test-rock
+test-rock: rock
+	@$(PREREQUISITES) mmdebstrap
+	$(MAKE) --no-print-directory rock VERSION=9.9.9 DIST=$(STAGED)/next
+	$(RUN_SCENARIO) rock
+
+.PHONY: test-deb
+test-deb: deb
+	@$(PREREQUISITES) mmdebstrap
+	$(RUN_SCENARIO) deb
 
 ## Checks
 

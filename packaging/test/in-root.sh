@@ -10,8 +10,11 @@ fail() {
 	exit 1
 }
 
-# The files that an installation could touch.
-snapshot() { find /etc /usr /opt /var/lib /var/cache/apt/archives -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' | sort; }
+# The files that an installation could touch. What Prosody stores is not part of it.
+snapshot() {
+	find /etc /opt /usr /var -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o \
+		-path /var/cache -prune -o -path /var/lib/prosody -prune -o -path /var/log -prune -o -print | sort
+}
 
 # What an admin writes into the configuration.
 configure() {

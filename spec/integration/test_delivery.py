@@ -65,6 +65,9 @@ def test_full_queue_for_other_kinds(bot_at, peers, kind, type):
     sent = peer.send(kind, "<q xmlns='urn:example:q'/>", to=small.jid, type=type)
     refused = peer.receive()
     assert (refused.kind, refused.id, refused.error) == (kind, sent, "wait/resource-constraint")
+    small.release()
+    small.wait_for_requests(3)
+    small.endpoint.wait_until_idle()
 
 
 def test_full_queue_is_silent_towards_rooms_and_errors(bot_at, peers, prosody):
@@ -211,7 +214,7 @@ def test_hung_conversation_delays_no_other(bot, peers):
         other = peers.peer()
         other.say(bot.jid, str(number))
         assert other.receive().body == str(number)
-    assert bot.endpoint.in_flight == 1
+    assert [request.answered for request in bot.requests].count(None) == 1
 
 
 def test_hung_component_delays_no_other(bot, bot_at, peers):

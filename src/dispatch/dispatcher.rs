@@ -216,6 +216,15 @@ impl Dispatcher {
     /// see to others in between. Returns whether there is more.
     pub fn drain(&mut self, now: Instant, batch: &mut Batch) -> bool {
         self.completions.reset();
+        if matches!(&self.phase, Phase::Running(pool) if pool.was_refused()) {
+            let trouble =
+                "the system refused a thread: component_post_concurrency is more than it allows";
+            batch.notes.push(self.complaints.note(
+                "exchanges have to wait",
+                trouble.to_owned(),
+                now,
+            ));
+        }
         let mut elements = 0;
         while elements < BUDGET {
             if let Some(stanza) = self.outbox.pop_front() {
@@ -559,6 +568,22 @@ mod tests {
         component.submit(message(), "late@a", "late");
         assert_eq!(component.sent.len(), 51);
         drop(hung);
+    }
+
+    #[test]
+    fn threads_end_with_a_dispatcher_that_nobody_stopped() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        component.submit(message(), "romeo@a", "1");
+        web.next().accept();
+        component.wait_for_outcome();
+        let completions = Arc::downgrade(&component.dispatcher.completions);
+        drop(component);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while completions.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "a thread is still there");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

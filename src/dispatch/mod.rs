@@ -11,6 +11,7 @@ pub mod http;
 pub mod lanes;
 pub mod notes;
 pub mod pool;
+pub mod queue;
 mod tcp_info;
 #[cfg(test)]
 mod testing;

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::completions::Completions;
 use super::exchange::Exchange;
 use super::http::Service;
+use super::queue::Queue;
 use super::threads;
 
 /// So many workers are started without looking twice: what serves a fast service best on a small machine.
@@ -35,7 +36,6 @@ enum Task {
 
 /// The threads of one component.
 pub struct Pool {
-    tasks: Sender<Task>,
     /// Disconnected when the last thread has ended.
     all_gone: Receiver<()>,
     crew: Arc<Crew>,
@@ -43,7 +43,7 @@ pub struct Pool {
 
 /// What the threads share.
 struct Crew {
-    queue: Receiver<Task>,
+    queue: Queue<Task>,
     /// Wakes the overseer.
     call: Sender<()>,
     completions: Arc<Completions>,
@@ -51,12 +51,12 @@ struct Crew {
     limit: AtomicUsize,
     /// Workers there are.
     live: AtomicUsize,
-    /// Workers that wait for a task.
-    idle: AtomicUsize,
     /// The fewest workers that waited since the last review.
     least_idle: AtomicUsize,
     /// Exchanges finished since the overseer last looked.
     finished: AtomicUsize,
+    /// Whether the system refused a thread since somebody asked.
+    refused: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -71,38 +71,31 @@ impl Pool {
         completions: Arc<Completions>,
         service: impl Fn() -> Arc<Service> + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (tasks, queue) = unbounded();
         let (call, calls) = bounded(1);
         let (alive, all_gone) = bounded(0);
         let crew = Arc::new(Crew {
-            queue,
+            queue: Queue::default(),
             call,
             completions,
             limit: AtomicUsize::new(limit),
             live: AtomicUsize::new(0),
-            idle: AtomicUsize::new(0),
             least_idle: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
         let overseer = Overseer {
             crew: Arc::clone(&crew),
             calls,
-            tasks: tasks.clone(),
             alive,
         };
         threads::spawn("http-overseer", move || overseer.run(&service))?;
-        Ok(Pool {
-            tasks,
-            all_gone,
-            crew,
-        })
+        Ok(Pool { all_gone, crew })
     }
 
     /// Hands an exchange to the next worker that is free. Never waits.
     pub fn run(&self, exchange: Exchange) {
-        // Fails only if the receiver is gone, which the crew holds.
-        let _ = self.tasks.send(Task::Run(exchange));
+        self.crew.queue.push(Task::Run(exchange));
         self.crew.call_if_short();
     }
 
@@ -112,31 +105,42 @@ impl Pool {
         self.crew.call_if_short();
     }
 
+    /// Whether the system has refused a thread since the last call.
+    pub fn was_refused(&self) -> bool {
+        self.crew.refused.swap(false, SeqCst)
+    }
+
     /// Tells the threads to go and waits for them, but no longer than `patience`. Whatever is still in
     /// the queue is dropped: somebody else concludes those exchanges.
     ///
     /// Returns whether all are gone.
     pub fn stop(self, patience: Duration) -> bool {
-        let Pool {
-            tasks,
-            all_gone,
-            crew,
-        } = self;
-        crew.stopping.store(true, SeqCst);
-        // Wakes the overseer, which has the only other sender; without one, idle workers go.
-        drop(tasks);
-        let _ = crew.call.try_send(());
+        self.dismiss();
         matches!(
-            all_gone.recv_timeout(patience),
+            self.all_gone.recv_timeout(patience),
             Err(RecvTimeoutError::Disconnected)
         )
+    }
+
+    fn dismiss(&self) {
+        self.crew.stopping.store(true, SeqCst);
+        self.crew.queue.close();
+        // Full means that the overseer is about to look anyway.
+        let _ = self.crew.call.try_send(());
+    }
+}
+
+impl Drop for Pool {
+    /// Nobody waits, but the threads go.
+    fn drop(&mut self) {
+        self.dismiss();
     }
 }
 
 impl Crew {
     /// Calls the overseer if more tasks wait than workers, and there may be more workers.
     fn call_if_short(&self) {
-        let short = self.queue.len() > self.idle.load(SeqCst);
+        let short = self.queue.waiting() > self.queue.idle();
         if short && self.live.load(SeqCst) < self.limit.load(SeqCst) {
             // Full means that it has been called already.
             let _ = self.call.try_send(());
@@ -146,25 +150,17 @@ impl Crew {
     /// Whether none but the reserve is there, and nobody works.
     fn is_at_rest(&self) -> bool {
         let live = self.live.load(SeqCst);
-        live <= RESERVE && self.idle.load(SeqCst) == live && self.queue.is_empty()
+        live <= RESERVE && self.queue.idle() == live && self.queue.waiting() == 0
     }
 
     fn work(&self) {
-        loop {
-            self.idle.fetch_add(1, SeqCst);
-            let task = self.queue.recv();
-            let idle = self.idle.fetch_sub(1, SeqCst) - 1;
-            self.least_idle.fetch_min(idle, SeqCst);
-            match task {
-                Ok(Task::Run(exchange)) if !self.stopping.load(SeqCst) => {
-                    // Another task may have counted on this worker.
-                    self.call_if_short();
-                    let concluded = exchange.run();
-                    self.finished.fetch_add(1, SeqCst);
-                    self.completions.push(concluded);
-                }
-                _ => break,
-            }
+        while let Some(Task::Run(exchange)) = self.queue.pop() {
+            self.least_idle.fetch_min(self.queue.idle(), SeqCst);
+            // Another task may have counted on this worker.
+            self.call_if_short();
+            let concluded = exchange.run();
+            self.finished.fetch_add(1, SeqCst);
+            self.completions.push(concluded);
         }
     }
 }
@@ -172,7 +168,6 @@ impl Crew {
 struct Overseer {
     crew: Arc<Crew>,
     calls: Receiver<()>,
-    tasks: Sender<Task>,
     /// Never sent on: it ends with the last thread that has a copy.
     alive: Sender<()>,
 }
@@ -202,7 +197,7 @@ impl Overseer {
     fn reinforce(&self) {
         let crew = &*self.crew;
         while !crew.stopping.load(SeqCst) {
-            let waiting = crew.queue.len().saturating_sub(crew.idle.load(SeqCst));
+            let waiting = crew.queue.waiting().saturating_sub(crew.queue.idle());
             let live = crew.live.load(SeqCst);
             let room = crew.limit.load(SeqCst).saturating_sub(live);
             if waiting == 0 || room == 0 {
@@ -232,8 +227,9 @@ impl Overseer {
                 drop(alive);
             });
             if started.is_err() {
-                // The system has no more threads: those that there are do what they can.
+                // The workers that there are do what they can.
                 self.crew.live.fetch_sub(1, SeqCst);
+                self.crew.refused.store(true, SeqCst);
                 std::thread::sleep(WATCH);
                 return;
             }
@@ -243,7 +239,7 @@ impl Overseer {
     /// Lets half of the workers go that were not needed since the last time.
     fn release(&self) {
         let crew = &*self.crew;
-        let spare = crew.least_idle.swap(crew.idle.load(SeqCst), SeqCst);
+        let spare = crew.least_idle.swap(crew.queue.idle(), SeqCst);
         let live = crew.live.load(SeqCst);
         let surplus = live.saturating_sub(crew.limit.load(SeqCst));
         let leaving = spare
@@ -251,7 +247,7 @@ impl Overseer {
             .max(surplus.min(spare))
             .min(live.saturating_sub(RESERVE));
         for _ in 0..leaving {
-            let _ = self.tasks.send(Task::Retire);
+            crew.queue.push(Task::Retire);
         }
     }
 }

@@ -81,12 +81,8 @@ impl Walk {
     /// # Safety
     /// `state` is valid, runs in protected mode, and has the stanza's table alone on its stack.
     unsafe fn run(&mut self, state: *mut lua_State, wanted: &dyn Fn(Kind) -> bool) {
-        // SAFETY: as promised by the caller. Each level of elements takes five slots at most.
+        // SAFETY: as promised by the caller. A C function has 20 free slots at least to begin with.
         unsafe {
-            if ffi::lua_checkstack(state, 5 * (MAX_DEPTH as c_int + 2)) == 0 {
-                self.too_deep = true;
-                return;
-            }
             for key in ["name", "attr", "xmlns"] {
                 ffi::lua_pushlstring(state, key.as_ptr().cast(), key.len());
             }
@@ -117,8 +113,15 @@ impl Walk {
             self.too_deep = true;
             return;
         }
-        // SAFETY: as promised by the caller; every slot pushed is popped again.
+        // SAFETY: as promised by the caller; every slot pushed is popped again. A level takes two, and
+        // four more while something is looked up. They are asked for level by level: a stack that was
+        // grown for the deepest stanza is shrunk by each cycle of the collector, and growing it again
+        // counts as garbage.
         unsafe {
+            if ffi::lua_checkstack(state, 8) == 0 {
+                self.too_deep = true;
+                return;
+            }
             ffi::lua_pushvalue(state, NAME_KEY);
             ffi::lua_rawget(state, element);
             let name = ffi::lua_gettop(state);

@@ -15,6 +15,5 @@ test -s /usr/share/doc/prosody-components/examples/echo.py || fail 'no examples'
 
 rm /etc/prosody/conf.d/components.cfg.lua
 apt-get purge --yes --quiet prosody-components
-rm -rf /var/lib/prosody/localhost /var/lib/prosody/proxy* /var/lib/prosody/bot*
 snapshot >/tmp/after
 diff /tmp/before /tmp/after || fail 'purge leaves files'

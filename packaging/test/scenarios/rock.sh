@@ -2,6 +2,7 @@
 
 lua_version=$(sed -n '1s/.*lua//p' /usr/bin/prosody)
 server=/dist/rocks/$lua_version
+version=$(basename "$server"/mod_component_http-*.rock | sed 's/.*-\(.*\)-1.*/\1/')
 
 prosodyctl install --server="$server" mod_component_http
 prosodyctl install --server="$server" mod_client_proxy
@@ -16,8 +17,12 @@ start_prosody
 converse
 stop_prosody
 
-# An upgrade is another install.
-prosodyctl install --server="$server" mod_component_http
+# An upgrade is another install. The library comes with whichever module is upgraded first.
+next=/staged/next/rocks/$lua_version
+prosodyctl install --server="$next" mod_component_http
+prosodyctl install --server="$next" mod_client_proxy
+prosodyctl list >/tmp/list
+! grep -F "$version-1" /tmp/list || fail 'an upgrade leaves the older version'
 start_prosody
 converse
 stop_prosody

@@ -53,6 +53,13 @@ class Exchange:
         self.request.answered = self.request.answered or time.monotonic()
         self._socket.sendall(octets)
 
+    def send_and_close(self, octets):
+        """Sends the octets and the end (FIN) together, so that nobody takes the connection for an open one."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.send(octets)
+        self._socket.shutdown(socket.SHUT_WR)
+        self.keep_open = False
+
     def close(self):
         """Ends the connection in an orderly way after this exchange (FIN)."""
         self.keep_open = False

@@ -38,10 +38,9 @@ def echo(exchange):
 
 
 def raw(octets):
-    """Exactly these octets, then the end of the connection."""
+    """Exactly these octets, and with them the end of the connection."""
     def behaviour(exchange):
-        exchange.send(octets)
-        exchange.close()
+        exchange.send_and_close(octets)
     return behaviour
 
 
@@ -65,7 +64,6 @@ def trickle(octets, pause=0.05):
         for octet in octets:
             exchange.send(bytes([octet]))
             time.sleep(pause)
-        exchange.close()
     return behaviour
 
 
