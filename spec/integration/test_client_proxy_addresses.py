@@ -53,7 +53,7 @@ def encoded(address):
 
 def names():
     """Nodes and resources of many lengths and scripts."""
-    for letter in "aéж語😀":
+    for letter in "aéж語𐌰":
         for length in (1, 40, 300, 1023):
             yield letter * max(1, length // len(letter.encode()))
 

@@ -3,13 +3,13 @@
 import pytest
 
 from harness import config
-from harness.client import Component
+from harness.client import Component, User
 from harness.config import component, virtual_host
 from harness.prosody import COMPONENT_SECRET
 from harness.target import TargetClient
 from harness.waiting import wait_until
 
-ACCOUNTS = {"service@localhost": "secret"}
+ACCOUNTS = {"service@localhost": "secret", "romeo@localhost": "secret"}
 PROXY = component("proxy.test", "client_proxy", target_address="service@localhost")
 NO_RESOURCE = "cancel/service-unavailable"
 
@@ -173,11 +173,13 @@ def test_the_end_of_the_server_answers_what_is_outstanding(peer):
     target = serving(peer)
     until_served(peer)
     target.hold()
-    sent = [peer.iq("proxy.test", type=type) for type in ("get", "set")]
-    for _ in sent:
+    romeo = User(peer.prosody.c2s_port, "romeo@localhost", "secret")
+    sent = ["get", "set"]
+    for type in sent:
+        romeo.iq("proxy.test", "<query xmlns='urn:example:question'/>", type, type)
         target.request()
     assert peer.prosody.stop(deadline=5) == 0
-    answers = [peer.receive() for _ in sent]
+    answers = [romeo.receive() for _ in sent]
     assert [(answer.id, answer.error) for answer in answers] == [(id, "wait/remote-server-timeout") for id in sent]
 
 

@@ -1,0 +1,67 @@
+"""What README.markdown shows of mod_client_proxy is what happens, and the demonstration demonstrates."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from harness import config
+from harness.client import Component
+from harness.prosody import COMPONENT_SECRET, REPOSITORY
+from harness.stanza import XML_LANG, canonical, parse
+
+README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
+WALK = re.findall(r"^``` \{\.xml\}\n(<iq .*?)^```$", README, re.M | re.S)
+
+
+def hosts(backend):
+    return [config.component("proxy.example.com", "client_proxy", target_address="service@example.com"),
+            config.external_component("example.com", COMPONENT_SECRET),
+            config.external_component("example.net", COMPONENT_SECRET)]
+
+
+@pytest.fixture
+def network(prosody):
+    """The components that speak for the hosts of the example."""
+    components = [Component(prosody.component_port, host, COMPONENT_SECRET) for host in ("example.com", "example.net")]
+    yield components
+    for component in components:
+        component.close()
+
+
+def as_shown(stanza, address):
+    """The stanza in a form that can be compared, with the address as the README has it.
+
+    Prosody adds the language of the stream that a stanza came by.
+    """
+    stanza.element.attrib.pop(XML_LANG, None)
+    for name, value in list(stanza.element.attrib.items()):
+        if value == address:
+            stanza.element.set(name, "proxy.example.com/ENCODED")
+    return canonical(stanza.element)
+
+
+def test_the_walk_through_one_query(prosody, network):
+    query, passed_on, answer, passed_back = WALK
+    example_com, example_net = network
+    service, romeo = example_com.peer("service@example.com/one"), example_net.peer("romeo@example.net/orchard")
+    service.presence("proxy.example.com")
+    prosody.wait_for_log("service@example.com is available")
+    example_net.send(query)
+    request = service.receive()
+    while request.kind != "iq":
+        request = service.receive()
+    address = request.sender
+    assert as_shown(request, address) == canonical(parse(passed_on))
+    example_com.send(answer.replace("proxy.example.com/ENCODED", address))
+    assert as_shown(romeo.receive(), address) == canonical(parse(passed_back))
+
+
+def test_the_demonstration():
+    demonstration = subprocess.run(
+        [sys.executable, REPOSITORY / "examples" / "demo_proxy.py"], capture_output=True, text=True, timeout=120)
+    assert demonstration.returncode == 0, demonstration.stderr
+    lines = [line for line in demonstration.stdout.splitlines() if "made by the client" in line]
+    assert len(lines) == 20
+    assert all("'two'" in line for line in lines[10:])
