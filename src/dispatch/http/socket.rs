@@ -29,6 +29,10 @@ const HOLD: usize = 16 * 1024;
 /// So many bytes are read at a time. They are on the stack, which is as deep by then as it is anyhow.
 const CHUNK: usize = 4 * 1024;
 
+/// So many bytes came in of which ureq can make nothing yet: a line that does not end, be it in the head
+/// of a response, where ureq has a limit below this, or between chunks, where it has none.
+const MAX_UNREAD: usize = 128 * 1024;
+
 /// Happens when the service has closed the connection before anything of the request reached it.
 #[derive(Debug)]
 pub(super) struct NeverDelivered;
@@ -141,6 +145,10 @@ impl Transport for Socket {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let unread = self.buffers.input().len();
+        if unread > MAX_UNREAD {
+            return Err(Error::LargeResponseHeader(unread, MAX_UNREAD));
+        }
         self.flush(timeout)?;
         self.buffers.release();
         let wait = coarse(*timeout.after);
@@ -405,6 +413,21 @@ mod tests {
             write(&mut socket, &[b'x'; 1024]);
         }
         assert_eq!(read(&mut socket).unwrap(), b"413");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_read_for_ever() {
+        let (mut socket, mut service) = pair();
+        write(&mut socket, b"request");
+        let endless = thread::spawn(move || while service.write_all(&[b'x'; 65536]).is_ok() {});
+        let mut unread = 0;
+        while socket.await_input(timeout()).is_ok() {
+            unread = socket.buffers().input().len();
+            assert!(unread <= 2 * MAX_UNREAD);
+        }
+        assert!(unread > MAX_UNREAD);
+        drop(socket);
+        endless.join().unwrap();
     }
 
     #[test]
