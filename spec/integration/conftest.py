@@ -1,6 +1,7 @@
 """Fixtures for the integration tests: one Prosody per file, made of what the file's `hosts(backend)` returns."""
 
 import contextlib
+import signal
 
 import pytest
 
@@ -17,6 +18,8 @@ def pytest_sessionstart(session):
     if not library.exists():
         raise pytest.UsageError(f"{library} is not there: run `make all` first")
     servers.become_subreaper()
+    # A run that is told to end takes its servers with it, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
