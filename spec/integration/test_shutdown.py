@@ -3,6 +3,7 @@
 import pytest
 
 from harness import behaviours
+from harness.installation import needs_flush_at_exit
 
 
 def hang_fifty(served):
@@ -15,6 +16,7 @@ def hang_fifty(served):
     return user, ids
 
 
+@needs_flush_at_exit
 def test_sigterm_with_fifty_hung_exchanges(serve, daemonise):
     served = serve(daemonise=daemonise)
     user, ids = hang_fifty(served)
@@ -25,6 +27,7 @@ def test_sigterm_with_fifty_hung_exchanges(serve, daemonise):
     assert {bounce.error for bounce in bounces} == {"wait/remote-server-timeout"}
 
 
+@needs_flush_at_exit
 def test_sigterm_bounces_what_waits_too(serve):
     served = serve(component_post_concurrency=1)
     served.bot.behave(behaviours.hang)
@@ -40,6 +43,7 @@ def test_sigterm_bounces_what_waits_too(serve):
     assert {bounce.error for bounce in bounces} == {"wait/remote-server-timeout"}
 
 
+@needs_flush_at_exit
 def test_two_sigterms(serve):
     served = serve()
     hang_fifty(served)

@@ -5,6 +5,8 @@ import pathlib
 import re
 import shutil
 
+import pytest
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -22,11 +24,25 @@ def lua_version():
     return named.group(1) if named else "5.4"
 
 
-def has_module(name):
-    """Whether this Prosody brings that module; what there is differs from version to version."""
+def brings(path):
+    """Whether this Prosody has that file of its own; what there is differs from version to version."""
     with open(binary(), encoding="utf-8", errors="replace") as script:
         named = re.search(r"^CFG_SOURCEDIR\s*=\s*'(.*)';", script.read(), re.M)
-    return (pathlib.Path(named.group(1) if named else "/usr/lib/prosody") / "modules" / f"mod_{name}.lua").exists()
+    return (pathlib.Path(named.group(1) if named else "/usr/lib/prosody") / path).exists()
+
+
+def has_module(name):
+    return brings(f"modules/mod_{name}.lua")
+
+
+# What Prosody itself cannot do before 0.11, which is when net.server_epoll came.
+needs_flush_at_exit = pytest.mark.skipif(
+    not brings("net/server_epoll.lua"),
+    reason="before 0.11 Prosody ends without waiting for what it sent, and with its signal handlers in place")
+needs_bounces = pytest.mark.skipif(
+    not brings("net/server_epoll.lua"), reason="before 0.11 Prosody drops the errors that a component's stanzas get")
+needs_metrics = pytest.mark.skipif(
+    not brings("util/openmetrics.lua"), reason="before 0.12 Prosody has no registry of its counters")
 
 
 def library_directory():
