@@ -6,19 +6,18 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mlua::{
-    AnyUserData, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table, UserData,
-    UserDataMethods,
+    AnyUserData, BString, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table,
+    UserData, UserDataMethods, Value,
 };
 use rand::RngExt;
 
-use super::readdress::readdressed;
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
 use crate::client_proxy::translation::KEY_LEN;
-use crate::client_proxy::{Action, Proxy};
+use crate::client_proxy::{Action, Proxy, Verdict};
 use crate::options::Options;
 use crate::stanza::{Envelope, Kind};
 
@@ -81,6 +80,7 @@ fn decode_key(text: &str) -> Option<[u8; KEY_LEN]> {
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method_mut("adopt", Component::adopt);
+        methods.add_method_mut("iq", Component::iq);
         methods.add_method_mut("receive", Component::receive);
         methods.add_method_mut("drain", Component::drain);
         methods.add_method_mut("tick", Component::tick);
@@ -89,45 +89,78 @@ impl UserData for Component {
     }
 }
 
+/// The attributes `type`, `to`, `from` and `id` of an iq.
+type Attributes = (
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+);
+
+/// The same, and the stanza.
+type IqArguments = (
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<Table>,
+);
+
 impl Component {
-    /// `proxy:receive(stanza)`: takes a stanza in. Returns the stanza to be sent on in its place or
-    /// `nil`, and whether to call `drain`.
-    fn receive(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<(Option<Table>, bool)> {
+    /// `proxy:iq(type, to, from, id, stanza)`: takes an iq in. The stanza itself is wanted only if it may be
+    /// sent more than once, which is for a get. Returns the addresses `to, from, id` with which it is to be
+    /// sent on. If it is not, returns `nil`, and `true` unless nobody here waits for it; then `drain` is to
+    /// be called.
+    ///
+    /// Nothing but these strings crosses the border, which makes half of what a walk over the table costs.
+    fn iq(
+        lua: &Lua,
+        this: &mut Self,
+        (type_, to, from, id, stanza): IqArguments,
+    ) -> mlua::Result<MultiValue> {
+        let Some(envelope) = envelope((type_, to, from, id)) else {
+            return (mlua::Nil, false).into_lua_multi(lua);
+        };
+        let hold = || {
+            let stanza = stanza?;
+            lua.create_registry_value(stanza).ok().map(Rc::new)
+        };
         let now = Instant::now();
-        let proxy = &mut this.proxy;
-        let addresses = match walk::capture(lua, &stanza, |kind| kind == Kind::Presence)? {
-            Captured::Head { envelope, .. } if envelope.kind == Kind::Iq => {
-                let hold = || lua.create_registry_value(&stanza).ok().map(Rc::new);
-                proxy.iq(envelope, hold, now, &mut rand::rng())
+        match this.proxy.iq(envelope, hold, now, &mut rand::rng()) {
+            Verdict::Relayed(Addresses { to, from, id }) => (to, from, id).into_lua_multi(lua),
+            Verdict::Settled => (mlua::Nil, true).into_lua_multi(lua),
+            Verdict::Stray => (mlua::Nil, false).into_lua_multi(lua),
+        }
+    }
+
+    /// `proxy:receive(stanza)`: takes a message or a presence in. `drain` is to be called then.
+    fn receive(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<()> {
+        let now = Instant::now();
+        let mut rng = rand::rng();
+        match walk::capture(lua, &stanza, |kind| kind == Kind::Presence)? {
+            Captured::Head { envelope, .. } if envelope.kind == Kind::Message => {
+                this.proxy.message(&envelope);
             }
             Captured::Whole(presence) => {
                 let texts = &presence.texts;
                 let availability =
                     Availability::new(texts.show.as_deref(), texts.priority.as_deref());
-                proxy.presence(&presence.envelope, availability, now, &mut rand::rng());
-                None
+                this.proxy
+                    .presence(&presence.envelope, availability, now, &mut rng);
             }
             Captured::Unfit(presence, _) => {
                 let availability = Availability::new(None, None);
-                proxy.presence(&presence, availability, now, &mut rand::rng());
-                None
+                this.proxy.presence(&presence, availability, now, &mut rng);
             }
-            Captured::Head { envelope, .. } => {
-                proxy.message(&envelope);
-                None
-            }
-            Captured::NotAStanza => None,
-        };
-        let relayed = match addresses {
-            Some(addresses) => Some(readdressed(lua, &stanza, &this.stanza_mt, &addresses)?),
-            None => None,
-        };
-        Ok((relayed, this.proxy.has_actions() && !this.will_drain))
+            Captured::Head { .. } | Captured::NotAStanza => {}
+        }
+        Ok(())
     }
 
     /// `proxy:drain(by_timer)`: the next things to do. Returns `stanzas, requests, notes, drain_after`:
-    /// stanzas of the proxy's own, requests that are sent once more, levels and lines for the log in
-    /// turn (each list or `nil`), and in how many seconds to call again, if that is not under way.
+    /// stanzas of the proxy's own; requests that are sent once more, each followed by its addresses `to`,
+    /// `from` and `id`; levels and lines for the log in turn (each list or `nil`); and in how many seconds
+    /// to call again, if that is not under way.
     fn drain(lua: &Lua, this: &mut Self, by_timer: bool) -> mlua::Result<MultiValue> {
         if by_timer {
             this.will_drain = false;
@@ -137,28 +170,24 @@ impl Component {
         (stanzas, requests, notes, drain_after).into_lua_multi(lua)
     }
 
-    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again, and whether to call
-    /// `drain`.
-    fn tick(_: &Lua, this: &mut Self, (): ()) -> mlua::Result<(f64, bool)> {
+    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again. `drain` is to be called
+    /// then.
+    fn tick(_: &Lua, this: &mut Self, (): ()) -> mlua::Result<f64> {
         let next = this.proxy.tick(Instant::now(), &mut rand::rng());
-        let drain = this.proxy.has_actions() && !this.will_drain;
-        Ok((next.as_secs_f64(), drain))
+        Ok(next.as_secs_f64())
     }
 
-    /// `proxy:unsent(stanza)`: what `receive` or `drain` gave to be sent on could not be sent. Returns
-    /// in how many seconds to call `drain`, if that is not under way.
-    fn unsent(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<Option<f64>> {
-        if let Captured::Head { envelope, .. } = walk::capture(lua, &stanza, |_| false)? {
-            let Envelope {
-                to,
-                from,
-                type_: Some(type_),
-                id: Some(id),
-                ..
-            } = envelope
-            else {
-                return Ok(None);
-            };
+    /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. Returns in how
+    /// many seconds to call `drain`, if that is not under way.
+    fn unsent(_: &Lua, this: &mut Self, attributes: Attributes) -> mlua::Result<Option<f64>> {
+        if let Some(Envelope {
+            to,
+            from,
+            type_: Some(type_),
+            id: Some(id),
+            ..
+        }) = envelope(attributes)
+        {
             this.proxy.unsent(&type_, Addresses { to, from, id });
         }
         Ok(this.drain_after())
@@ -188,9 +217,11 @@ impl Component {
         for _ in 0..limit {
             match self.proxy.next_action() {
                 Some(Action::Send(element)) => own.push(element),
-                Some(Action::SendAgain(held, addresses)) => {
-                    let stanza = lua.registry_value(&held)?;
-                    again.push(readdressed(lua, &stanza, &self.stanza_mt, &addresses)?);
+                Some(Action::SendAgain(held, Addresses { to, from, id })) => {
+                    again.push(lua.registry_value::<Value>(&held)?);
+                    for text in [to, from, id] {
+                        again.push(text.into_lua(lua)?);
+                    }
                 }
                 Some(Action::Log(level, line)) => {
                     notes.extend([level.as_str().to_owned(), line]);
@@ -212,6 +243,23 @@ impl Component {
         self.will_drain = true;
         Some(Duration::ZERO.as_secs_f64())
     }
+}
+
+/// An iq's envelope, if it has a recipient and a sender.
+fn envelope((type_, to, from, id): Attributes) -> Option<Envelope> {
+    Some(Envelope {
+        kind: Kind::Iq,
+        to: text(to?),
+        from: text(from?),
+        type_: type_.map(text),
+        id: id.map(text),
+    })
+}
+
+/// What is not UTF-8, which Prosody lets through before 0.11, is replaced.
+fn text(bytes: BString) -> String {
+    String::from_utf8(bytes.into())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// A Lua list, or `nil` if it would be empty.
