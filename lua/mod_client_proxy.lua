@@ -59,15 +59,18 @@ local function send(stanza)
 	return ok;
 end
 
--- Sends a stanza on with other addresses. Everything inside is shared with the one that came.
+-- Sends a stanza on with other addresses. As everywhere in Prosody it is the same table that goes on, and whoever
+-- keeps it makes a copy. A request gets its own addresses back: its sender may look at it once more.
 local drain_later;
 local function relay(stanza, to, from, id)
-	local attr = {};
-	for name, value in pairs(stanza.attr) do attr[name] = value; end
+	local attr = stanza.attr;
+	local own_to, own_from, own_id = attr.to, attr.from, attr.id;
 	attr.to, attr.from, attr.id = to, from, id;
-	local copy = { name = stanza.name, attr = attr, tags = stanza.tags };
-	for i = 1, #stanza do copy[i] = stanza[i]; end
-	if not send(setmetatable(copy, stanza_mt)) then drain_later(proxy:unsent(attr.type, to, from, id)); end
+	local sent = send(stanza);
+	if attr.type == "get" or attr.type == "set" then
+		attr.to, attr.from, attr.id = own_to, own_from, own_id;
+	end
+	if not sent then drain_later(proxy:unsent(attr.type, to, from, id)); end
 end
 
 local function deliver(stanzas, requests, notes)

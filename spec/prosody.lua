@@ -1,5 +1,7 @@
 -- What a shim asks Prosody for, by a Prosody that does what the test says and records what is done with it.
 
+local st = require "util.stanza";
+
 local prosody = {};
 prosody.__index = prosody;
 
@@ -38,7 +40,7 @@ function prosody.new(host, options)
 		open_store = function (_, name) return self:store(name); end;
 		send = function (_, stanza)
 			if stanza.attr.id == "throws" then error("no route"); end
-			table.insert(self.sent, stanza);
+			table.insert(self.sent, st.clone(stanza)); -- as sessions that keep one do
 		end;
 	};
 	return self;
