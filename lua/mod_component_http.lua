@@ -53,7 +53,7 @@ local function deliver(stanzas, notes, failures)
 	if failures and failures > 0 then count_failure(failures); end
 end
 
-local drain_later;
+local drain_later, drain_soon;
 local function drain(by_timer)
 	local stanzas, notes, failures, drain_after = component:drain(by_timer);
 	drain_later(drain_after);
@@ -61,7 +61,11 @@ local function drain(by_timer)
 end
 
 function drain_later(delay)
-	if delay then module:add_timer(delay, function () drain(true); end); end
+	if delay == 0 and drain_soon then
+		drain_soon();
+	elseif delay then
+		module:add_timer(delay, function () drain(true); end);
+	end
 end
 
 local function expire()
@@ -94,14 +98,16 @@ local function watch_descriptor(descriptor, on_readable)
 		end);
 		return function () event:close(); end
 	end
-	-- COMPAT Prosody before 0.11 with select: it asks its sockets for their descriptors
+	-- COMPAT Prosody before 0.11 with select: it asks its sockets for their descriptors. Its timers run once
+	-- a second, but something that has to be written to what is always writable is written at once.
 	local function nothing() end
 	local watch = server.wrapclient({
 		getfd = function () return descriptor; end;
 		settimeout = nothing, receive = nothing, shutdown = nothing, close = nothing;
 		send = function () return 0; end; -- bytes
-	}, module.host, 0, {});
+	}, module.host, 0, { ondrain = function () drain(true); end });
 	watch.readbuffer = on_readable;
+	drain_soon = function () watch:write(""); end
 	return function () watch:close(); end
 end
 

@@ -8,7 +8,9 @@ set -uo pipefail
 source=$1 lua=$2
 shift 2
 
-tests=(request response errors delivery order presence rooms virtual_host options lifecycle)
+tests=(request request_stanza response response_stanza errors delivery order presence rooms
+	virtual_host options lifecycle reload shutdown
+	client_proxy client_proxy_addresses client_proxy_options client_proxy_subscription)
 
 backends=(select)
 "$lua" -e 'require "luaevent.core"' 2>/dev/null && backends+=(libevent)

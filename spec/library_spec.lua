@@ -199,18 +199,44 @@ describe("prosody_components", function ()
 		end);
 	end);
 
-	it("can be stopped by a signal handler, which runs wherever Lua is called", function ()
-		for n = 1, 10 do
+	-- Prosody runs its signal handlers from a hook, wherever Lua is called: also inside a method.
+	local function stop_within(calls, subject, action)
+		local seen, stopped, problem = 0, nil, nil;
+		debug.sethook(function ()
+			seen = seen + 1;
+			if seen == calls then stopped, problem = pcall(subject.stop, subject); end
+		end, "cr");
+		action();
+		debug.sethook();
+		assert.is_true(stopped, problem);
+	end
+
+	it("can be stopped by a signal handler", function ()
+		for calls = 1, 8 do
 			component = open(service);
-			local stanza, calls, stopped, problem = message(), 0, nil, nil;
-			debug.sethook(function ()
-				calls = calls + 1;
-				if calls == n then stopped, problem = pcall(component.stop, component); end
-			end, "cr");
-			component:receive(stanza);
-			component:drain(true);
-			debug.sethook();
-			assert.is_true(stopped, problem);
+			local stanza = message();
+			stop_within(calls, component, function ()
+				component:receive(stanza);
+				component:drain(true);
+			end);
+		end
+	end);
+
+	it("can be stopped by a signal handler as a proxy", function ()
+		local key = native.client_proxy_key();
+		for calls = 1, 8 do
+			local proxy = native.client_proxy("proxy.test", function (name)
+				return name == "target_address" and "service@test" or nil;
+			end, stanza_mt, function () return key; end);
+			local presence = st.presence({ to = "proxy.test", from = "service@test/1" });
+			local request = st.iq({ type = "get", id = "1", to = "proxy.test", from = "romeo@test/orchard" })
+				:tag("ping", { xmlns = "urn:xmpp:ping" });
+			proxy:receive(presence);
+			stop_within(calls, proxy, function ()
+				proxy:receive(request);
+				proxy:tick();
+				proxy:drain(false);
+			end);
 		end
 	end);
 

@@ -15,9 +15,13 @@
 //! 4. The outcome waits in [`dispatch::completions`], whose file descriptor wakes Prosody's event loop.
 //!    The shim drains it, `glue` builds tables, and the shim sends them.
 //!
-//! The arrows point one way: shim, `glue`, `dispatch`, `component_http`, `stanza`. Only `glue` knows of
-//! Lua, and only with one of the features `lua51` to `lua54` or `luajit`; only `dispatch` knows of
-//! threads and HTTP. To read it, begin with [`component_http`], then [`dispatch::exchange`].
+//! The other module, `lua/mod_client_proxy.lua`, needs no thread: [`client_proxy::Proxy`] says at once
+//! with which addresses a request or its answer is sent on.
+//!
+//! The arrows point one way: shim, `glue`, `dispatch`, `component_http` or `client_proxy`, `stanza`. Only
+//! `glue` knows of Lua, and only with one of the features `lua51` to `lua54` or `luajit`; only `dispatch`
+//! knows of threads and HTTP. To read it, begin with [`component_http`], then [`dispatch::exchange`], or
+//! with [`client_proxy`].
 #![deny(missing_docs)]
 
 pub mod client_proxy;
@@ -25,6 +29,7 @@ pub mod component_http;
 pub mod dispatch;
 #[cfg(feature = "lua")]
 pub mod glue;
+pub mod notes;
 pub mod options;
 pub mod stanza;
 

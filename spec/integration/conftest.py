@@ -1,20 +1,25 @@
 """Fixtures for the integration tests: one Prosody per file, made of what the file's `hosts(backend)` returns."""
 
 import contextlib
+import signal
 
 import pytest
 
-from harness import prosody as servers
+from harness import bot as bots, prosody as servers
 from harness.backend import Backend
 from harness.bot import Bot
 from harness.client import Component
+from harness.installation import library_directory
+from harness.served import ACCOUNTS, Served
 
 
 def pytest_sessionstart(session):
-    library = servers.library_directory() / "prosody_components.so"
+    library = library_directory() / "prosody_components.so"
     if not library.exists():
         raise pytest.UsageError(f"{library} is not there: run `make all` first")
     servers.become_subreaper()
+    # A run that is told to end takes its servers with it, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +64,13 @@ def bot(prosody, backend):
 @pytest.fixture
 def bot_at(prosody, backend):
     """A function from a host's name to its Bot."""
-    bots = []
+    made = []
 
     def at(host):
-        bots.append(Bot(backend, host))
-        return bots[-1]
+        made.append(Bot(backend, host))
+        return made[-1]
     yield at
-    for bot in bots:
+    for bot in made:
         bot.release()
 
 
@@ -82,6 +87,30 @@ def peer_of():
             component.close()
             assert_no_tracebacks(prosody)
     return start
+
+
+@pytest.fixture
+def serve(backend):
+    """A function that starts a Prosody with bot.test; all are ended, and their logs looked through, with the test."""
+    started = []
+
+    def start(*sections, daemonise=False, **options):
+        prosody = servers.Prosody([bots.component(backend, **options), *sections],
+                                  accounts=ACCOUNTS, daemonise=daemonise)
+        started.append(prosody.__enter__())
+        return Served(prosody, backend)
+    yield start
+    backend.endpoint("/bot.test").release()
+    for prosody in started:
+        try:
+            assert_no_tracebacks(prosody)
+        finally:
+            prosody.__exit__()
+
+
+@pytest.fixture(params=[False, True], ids=["foreground", "daemon"])
+def daemonise(request):
+    return request.param
 
 
 @pytest.fixture(autouse=True)

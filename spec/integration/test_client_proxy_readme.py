@@ -8,7 +8,8 @@ import pytest
 
 from harness import config
 from harness.client import Component
-from harness.prosody import COMPONENT_SECRET, REPOSITORY
+from harness.installation import REPOSITORY
+from harness.prosody import COMPONENT_SECRET
 from harness.stanza import XML_LANG, canonical, parse
 
 README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ import pytest
 from harness import config
 from harness.client import Component, User
 from harness.config import component, virtual_host
+from harness.installation import needs_flush_at_exit
 from harness.prosody import COMPONENT_SECRET
 from harness.target import TargetClient
 from harness.waiting import wait_until
@@ -169,6 +170,7 @@ def test_unload_answers_what_is_outstanding_and_load_begins_anew(peer):
     until_served(peer)
 
 
+@needs_flush_at_exit
 def test_the_end_of_the_server_answers_what_is_outstanding(peer):
     target = serving(peer)
     until_served(peer)

@@ -7,6 +7,7 @@ import pytest
 from harness import behaviours, bot as bots
 from harness.behaviours import by_body, reply, respond
 from harness.client import User
+from harness.installation import needs_bounces
 
 ACCOUNTS = {"alice@localhost": "secret"}
 EVERYTHING = {"component_post_stanzas": ["message", "presence", "iq"]}
@@ -193,6 +194,7 @@ def test_reply_to_the_component_itself_does_not_come_back(bot, peer, to, in_xml)
     assert len(bot.requests) == 1
 
 
+@needs_bounces
 def test_bounce_of_a_reply_is_forwarded_once_and_ends_there(bot, peer):
     """A reply to a user that does not exist comes back as an error; answering that would loop."""
     bot.behave(reply(to="nobody@localhost/gone", body="hi"))

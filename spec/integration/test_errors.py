@@ -3,9 +3,10 @@
 import pytest
 
 from harness import behaviours, bot as bots
-from harness.backend import Backend, reset
+from harness.backend import Backend
 from harness.behaviours import raw, respond
 from harness.config import component
+from harness.exchange import reset
 from harness.prosody import free_port
 
 TABLE = {

@@ -6,10 +6,11 @@ import subprocess
 import pytest
 
 from harness import bot as bots
-from harness.prosody import COMPONENT_SECRET, REPOSITORY, Prosody, lua_version
 from harness.behaviours import echo
 from harness.bot import Bot
 from harness.client import Component
+from harness.installation import REPOSITORY, lua_version
+from harness.prosody import COMPONENT_SECRET, Prosody
 
 MODULES = "usr/local/lib/prosody/modules"
 LIBRARIES = f"usr/local/lib/lua/{lua_version()}"

@@ -217,6 +217,21 @@ def test_concurrency_by_default_is_256(bot, peers):
     assert bot.endpoint.most_at_once() == 256
 
 
+# component_post_queue_size
+
+def test_queue_by_default_holds_10000(bot, peer):
+    bot.behave(held(respond(204)))
+    peer.say(bot.jid)
+    bot.wait_for_requests(1)
+    sent = [peer.say(bot.jid) for _ in range(10003)]
+    refused = [peer.receive() for _ in range(3)]
+    assert [(stanza.id, stanza.error) for stanza in refused] == [
+        (id, "wait/resource-constraint") for id in sent[10000:]]
+    bot.release()
+    bot.endpoint.wait_for_requests(10001)
+    assert not bot.everything_for(peer)
+
+
 # component_post_response_limit
 
 @pytest.mark.parametrize("length, usable", [(1000, True), (1001, False)])

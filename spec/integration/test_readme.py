@@ -8,7 +8,8 @@ import pytest
 from harness import bot as bots, config, stanza as stanzas
 from harness.behaviours import respond
 from harness.client import Component
-from harness.prosody import COMPONENT_SECRET, REPOSITORY
+from harness.installation import REPOSITORY
+from harness.prosody import COMPONENT_SECRET
 
 BOT_HOST = "bot.example.com"
 README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import pytest
 from harness import behaviours, bot as bots, config
 from harness.behaviours import reply, respond
 from harness.client import User
+from harness.installation import needs_metrics
 
 ACCOUNTS = {"alice@localhost": "secret"}
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
@@ -59,6 +60,7 @@ def failures(prosody):
     return int(found.group(1)) if found else 0
 
 
+@needs_metrics
 def test_failures_in_a_room_are_counted(bot, room, prosody):
     before = failures(prosody)
     bot.behave(respond(410))

@@ -7,6 +7,7 @@ from harness.client import User
 from harness.config import virtual_host
 
 ACCOUNTS = {"alice@localhost": "secret", "bob@localhost": "secret"}
+DISCO_INFO = "http://jabber.org/protocol/disco#info"
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 
 
@@ -86,3 +87,11 @@ def test_account_gets_a_reply_from_the_host(bot_at, alice):
     assert service.request().json["from"] == alice.jid
 
 
+def test_the_server_still_answers_for_itself(bot, peer):
+    """Where "iq" is not named, ping and service discovery are those of the VirtualHost's own modules."""
+    ping = peer.iq("bot.test", PING)
+    assert (peer.receive().id, peer.inbox.waiting()) == (ping, [])
+    peer.iq("bot.test", f"<query xmlns='{DISCO_INFO}'/>")
+    identities = peer.receive().element.iter(f"{{{DISCO_INFO}}}identity")
+    assert ("server", "im") in [(identity.get("category"), identity.get("type")) for identity in identities]
+    assert not bot.requests

@@ -21,17 +21,17 @@ pub enum Verdict {
 }
 
 impl<S: Clone> Proxy<S> {
-    /// Takes an iq addressed to the component; `hold` keeps it, if it can, in case that it has to be sent
+    /// Takes an iq addressed to the component; a get is kept, as `held`, in case that it has to be sent
     /// again.
     pub fn iq(
         &mut self,
         envelope: Envelope,
-        hold: impl FnOnce() -> Option<S>,
+        held: Option<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Verdict {
         match (envelope.type_.as_deref(), &envelope.id) {
-            (Some("get" | "set"), Some(_)) => match self.request(envelope, hold, now, rng) {
+            (Some("get" | "set"), Some(_)) => match self.request(envelope, held, now, rng) {
                 Some(addresses) => Verdict::Relayed(addresses),
                 None => Verdict::Settled,
             },
@@ -46,7 +46,7 @@ impl<S: Clone> Proxy<S> {
     fn request(
         &mut self,
         envelope: Envelope,
-        hold: impl FnOnce() -> Option<S>,
+        held: Option<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
@@ -66,11 +66,7 @@ impl<S: Clone> Proxy<S> {
                 }
             }
         }
-        let held = if envelope.has_type("get") {
-            hold()
-        } else {
-            None
-        };
+        let held = held.filter(|_| envelope.has_type("get"));
         let deadline = now + self.settings.timeout;
         self.ask_target(envelope, held, deadline, now, rng)
     }
@@ -151,7 +147,7 @@ impl<S: Clone> Proxy<S> {
                 "{peer} has let several requests in a row time out; others go first for {} seconds",
                 rest.as_secs()
             );
-            self.log(Level::Warn, line);
+            self.log(Note::warn(line));
         }
     }
 
@@ -277,7 +273,7 @@ mod tests {
         ] {
             iq.type_ = type_.map(str::to_owned);
             iq.id = id.map(str::to_owned);
-            let verdict = fixture.proxy.iq(iq.clone(), || None, now, &mut rng);
+            let verdict = fixture.proxy.iq(iq.clone(), None, now, &mut rng);
             assert_eq!(verdict, Verdict::Stray);
         }
         assert!(fixture.done().is_empty());

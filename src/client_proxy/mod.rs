@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
+use crate::notes::Note;
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
 use choice::{Circumstances, choose};
 pub use iq::Verdict;
@@ -71,29 +72,7 @@ pub enum Action<S> {
     /// Send a request that was received earlier, with these addresses.
     SendAgain(S, Addresses),
     /// Write a line to the log.
-    Log(Level, String),
-}
-
-/// How much a line of the log matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// For whoever looks for a fault.
-    Debug,
-    /// What an admin may like to know.
-    Info,
-    /// What an admin should look after.
-    Warn,
-}
-
-impl Level {
-    /// Prosody's name for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Level::Debug => "debug",
-            Level::Info => "info",
-            Level::Warn => "warn",
-        }
-    }
+    Log(Note),
 }
 
 /// The state of one component. `S` is how the caller holds a stanza that may have to be sent again.
@@ -201,8 +180,8 @@ impl<S: Clone> Proxy<S> {
         }
     }
 
-    fn log(&mut self, level: Level, line: String) {
-        self.actions.push_back(Action::Log(level, line));
+    fn log(&mut self, note: Note) {
+        self.actions.push_back(Action::Log(note));
     }
 }
 
@@ -302,7 +281,7 @@ mod tests {
             let received = self.received;
             let verdict = self
                 .proxy
-                .iq(envelope, || Some(received), self.now, &mut self.rng);
+                .iq(envelope, Some(received), self.now, &mut self.rng);
             let is_request = matches!(type_, "get" | "set");
             match verdict {
                 Verdict::Relayed(addresses) => Some(addresses),
@@ -336,7 +315,7 @@ mod tests {
                 done.push(match action {
                     Action::Send(element) => element.to_xml(),
                     Action::SendAgain(number, to) => format!("again {number} {to:?}"),
-                    Action::Log(level, _) => level.as_str().to_owned(),
+                    Action::Log(note) => note.level.as_str().to_owned(),
                 });
             }
             done

@@ -58,7 +58,7 @@ impl<S: Clone> Proxy<S> {
             ("unsubscribed", _) => {
                 if self.subscription.is_settled() {
                     let line = format!("{} has withdrawn its presence", self.settings.target);
-                    self.log(Level::Info, line);
+                    self.log(Note::info(line));
                 }
                 self.subscription.seek(now);
             }
@@ -76,7 +76,7 @@ impl<S: Clone> Proxy<S> {
     fn available(&mut self, resource: &str, availability: Availability, now: Instant) {
         if self.resources.is_empty() {
             let line = format!("{} is available", self.settings.target);
-            self.log(Level::Info, line);
+            self.log(Note::info(line));
         }
         self.resources.available(resource, availability, now);
         self.subscription.settle(now);
@@ -93,7 +93,7 @@ impl<S: Clone> Proxy<S> {
         }
         if before > 0 && self.resources.is_empty() {
             let line = format!("{} has no available resource left", self.settings.target);
-            self.log(Level::Info, line);
+            self.log(Note::info(line));
             self.subscription.seek(now);
         }
     }
@@ -113,7 +113,7 @@ impl<S: Clone> Proxy<S> {
                         "{target} still shows no presence: it has to be online, \
                          and to grant the subscription that {host} asks for"
                     );
-                    self.log(Level::Warn, line);
+                    self.log(Note::warn(line));
                 }
                 self.send_presence("subscribe");
             }

@@ -14,9 +14,9 @@ use super::completions::Completions;
 use super::exchange::{Concluded, Exchange, ExchangeId};
 use super::http::Service;
 use super::lanes::{Lane, Lanes};
-use super::notes::{Complaints, Note};
 use super::pool::Pool;
 use crate::component_http::{Failure, Outcome, Reflections, response};
+use crate::notes::{Complaints, Note};
 use crate::stanza::{Element, Envelope, Kind, Stanza};
 
 /// How long the end waits for the threads. They are interrupted; only a name look-up cannot be, and

@@ -3,6 +3,7 @@
 //! ureq does the protocol, TLS and the pool. Its resolver and its socket are replaced by ours, see
 //! there for the reasons.
 
+mod buffers;
 mod resolver;
 mod socket;
 
@@ -34,7 +35,7 @@ const USER_AGENT: &str = concat!(
 /// theirs, so that a request seldom meets a connection that is being closed.
 const MAX_IDLE: Duration = Duration::from_secs(4);
 
-/// Bytes of each of a connection's two buffers.
+/// Bytes of each of the two buffers that a connection with TLS has beside [`buffers`].
 const BUFFER_SIZE: usize = 8 * 1024;
 
 /// A body that nobody wants is read up to that many bytes, so that its connection can be used again.

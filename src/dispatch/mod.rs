@@ -9,7 +9,6 @@ pub mod dispatcher;
 pub mod exchange;
 pub mod http;
 pub mod lanes;
-pub mod notes;
 pub mod pool;
 pub mod queue;
 mod tcp_info;
@@ -19,4 +18,3 @@ pub mod threads;
 
 pub use dispatcher::{Batch, Dispatcher};
 pub use http::Service;
-pub use notes::{Level, Note};

@@ -1,17 +1,21 @@
-//! From an [`Element`] to one of Prosody's stanza tables.
+//! What the shims are given: stanza tables made of [`Element`]s, and lines for the log.
 
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Table};
 
+use crate::notes::Note;
 use crate::stanza::{Element, Node};
 
-/// A list of stanza tables, each with the metatable of `util.stanza`.
+/// A list of stanza tables, each with the metatable of `util.stanza`; none for no stanza.
 ///
 /// # Errors
 /// If Lua runs out of memory.
-pub fn stanzas(lua: &Lua, metatable: &Table, elements: &[Element]) -> mlua::Result<Table> {
+pub fn stanzas(lua: &Lua, metatable: &Table, elements: &[Element]) -> mlua::Result<Option<Table>> {
+    if elements.is_empty() {
+        return Ok(None);
+    }
     // SAFETY: what is left on the stack is one table. An error of Lua (memory is the only one) leaves
     // the closure, which owns nothing.
     unsafe {
@@ -24,6 +28,20 @@ pub fn stanzas(lua: &Lua, metatable: &Table, elements: &[Element]) -> mlua::Resu
             ffi::lua_remove(state, METATABLE);
         })
     }
+}
+
+/// A list of levels and lines for the log in turn; none for no note.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn notes(lua: &Lua, notes: &[Note]) -> mlua::Result<Option<Table>> {
+    if notes.is_empty() {
+        return Ok(None);
+    }
+    let lines = notes
+        .iter()
+        .flat_map(|note| [note.level.as_str(), note.text.as_str()]);
+    lua.create_sequence_from(lines).map(Some)
 }
 
 const METATABLE: c_int = 1;

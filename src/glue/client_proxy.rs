@@ -1,7 +1,8 @@
 //! What `mod_client_proxy.lua` calls.
 
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,7 +20,7 @@ use crate::client_proxy::settings::Settings;
 use crate::client_proxy::translation::KEY_LEN;
 use crate::client_proxy::{Action, Proxy, Verdict};
 use crate::options::Options;
-use crate::stanza::{Envelope, Kind};
+use crate::stanza::{Envelope, Kind, Stanza, Texts};
 
 /// How many actions are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
@@ -28,10 +29,17 @@ const BATCH: usize = 100;
 type Held = Rc<RegistryKey>;
 
 /// One loaded component.
+///
+/// Its state is borrowed for the time that pure Rust takes, never while Lua is called: there Prosody's
+/// signal handlers may run, which are Lua too and call [`Component::stop`].
 struct Component {
     settings: Settings,
-    proxy: Proxy<Held>,
+    state: RefCell<State>,
     stanza_mt: Table,
+}
+
+struct State {
+    proxy: Proxy<Held>,
     /// Whether a timer is set that will drain.
     will_drain: bool,
 }
@@ -56,11 +64,14 @@ pub fn new(
         );
         return (mlua::Nil, problem).into_lua_multi(lua);
     };
+    let proxy = Proxy::new(settings.clone(), &key, Instant::now());
     let component = Component {
-        proxy: Proxy::new(settings.clone(), &key, Instant::now()),
         settings,
+        state: RefCell::new(State {
+            proxy,
+            will_drain: false,
+        }),
         stanza_mt,
-        will_drain: false,
     };
     component.into_lua_multi(lua)
 }
@@ -79,32 +90,18 @@ fn decode_key(text: &str) -> Option<[u8; KEY_LEN]> {
 
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method_mut("adopt", Component::adopt);
-        methods.add_method_mut("iq", Component::iq);
-        methods.add_method_mut("receive", Component::receive);
-        methods.add_method_mut("drain", Component::drain);
-        methods.add_method_mut("tick", Component::tick);
-        methods.add_method_mut("unsent", Component::unsent);
-        methods.add_method_mut("stop", Component::stop);
+        methods.add_method("adopt", Component::adopt);
+        methods.add_method("iq", Component::iq);
+        methods.add_method("receive", Component::receive);
+        methods.add_method("drain", Component::drain);
+        methods.add_method("tick", Component::tick);
+        methods.add_method("unsent", Component::unsent);
+        methods.add_method("stop", Component::stop);
     }
 }
 
-/// The attributes `type`, `to`, `from` and `id` of an iq.
-type Attributes = (
-    Option<BString>,
-    Option<BString>,
-    Option<BString>,
-    Option<BString>,
-);
-
-/// The same, and the stanza.
-type IqArguments = (
-    Option<BString>,
-    Option<BString>,
-    Option<BString>,
-    Option<BString>,
-    Option<Table>,
-);
+/// The attribute of a stanza.
+type Attribute = Option<BString>;
 
 impl Component {
     /// `proxy:iq(type, to, from, id, stanza)`: takes an iq in. The stanza itself is wanted only if it may be
@@ -112,21 +109,21 @@ impl Component {
     /// sent on. If it is not, returns `nil`, and `true` unless nobody here waits for it; then `drain` is to
     /// be called.
     ///
-    /// Nothing but these strings crosses the border, which makes half of what a walk over the table costs.
+    /// Nothing but these strings crosses the border, which costs less than a walk over the table.
     fn iq(
         lua: &Lua,
-        this: &mut Self,
-        (type_, to, from, id, stanza): IqArguments,
+        this: &Self,
+        (type_, to, from, id, stanza): (Attribute, Attribute, Attribute, Attribute, Option<Table>),
     ) -> mlua::Result<MultiValue> {
-        let Some(envelope) = envelope((type_, to, from, id)) else {
+        let Some(envelope) = envelope(type_, to, from, id) else {
             return (mlua::Nil, false).into_lua_multi(lua);
         };
-        let hold = || {
-            let stanza = stanza?;
-            lua.create_registry_value(stanza).ok().map(Rc::new)
+        let held = match stanza {
+            Some(stanza) => Some(Rc::new(lua.create_registry_value(stanza)?)),
+            None => None,
         };
-        let now = Instant::now();
-        match this.proxy.iq(envelope, hold, now, &mut rand::rng()) {
+        let verdict = this.state.borrow_mut().iq(envelope, held);
+        match verdict {
             Verdict::Relayed(Addresses { to, from, id }) => (to, from, id).into_lua_multi(lua),
             Verdict::Settled => (mlua::Nil, true).into_lua_multi(lua),
             Verdict::Stray => (mlua::Nil, false).into_lua_multi(lua),
@@ -134,26 +131,9 @@ impl Component {
     }
 
     /// `proxy:receive(stanza)`: takes a message or a presence in. `drain` is to be called then.
-    fn receive(lua: &Lua, this: &mut Self, stanza: Table) -> mlua::Result<()> {
-        let now = Instant::now();
-        let mut rng = rand::rng();
-        match walk::capture(lua, &stanza, |kind| kind == Kind::Presence)? {
-            Captured::Head { envelope, .. } if envelope.kind == Kind::Message => {
-                this.proxy.message(&envelope);
-            }
-            Captured::Whole(presence) => {
-                let texts = &presence.texts;
-                let availability =
-                    Availability::new(texts.show.as_deref(), texts.priority.as_deref());
-                this.proxy
-                    .presence(&presence.envelope, availability, now, &mut rng);
-            }
-            Captured::Unfit(presence, _) => {
-                let availability = Availability::new(None, None);
-                this.proxy.presence(&presence, availability, now, &mut rng);
-            }
-            Captured::Head { .. } | Captured::NotAStanza => {}
-        }
+    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<()> {
+        let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
+        this.state.borrow_mut().receive(captured);
         Ok(())
     }
 
@@ -161,79 +141,125 @@ impl Component {
     /// stanzas of the proxy's own; requests that are sent once more, each followed by its addresses `to`,
     /// `from` and `id`; levels and lines for the log in turn (each list or `nil`); and in how many seconds
     /// to call again, if that is not under way.
-    fn drain(lua: &Lua, this: &mut Self, by_timer: bool) -> mlua::Result<MultiValue> {
-        if by_timer {
-            this.will_drain = false;
-        }
-        let [stanzas, requests, notes] = this.actions(lua, BATCH)?;
-        let drain_after = this.drain_after();
+    fn drain(lua: &Lua, this: &Self, by_timer: bool) -> mlua::Result<MultiValue> {
+        let (actions, drain_after) = this.state.borrow_mut().drain(by_timer);
+        let [stanzas, requests, notes] = this.tables(lua, actions)?;
         (stanzas, requests, notes, drain_after).into_lua_multi(lua)
     }
 
     /// `proxy:tick()`: does what is due. Returns in how many seconds to call again. `drain` is to be called
     /// then.
-    fn tick(_: &Lua, this: &mut Self, (): ()) -> mlua::Result<f64> {
-        let next = this.proxy.tick(Instant::now(), &mut rand::rng());
+    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<f64> {
+        // Lets go of the stanzas that are not held any more.
+        lua.expire_registry_values();
+        let state = &mut *this.state.borrow_mut();
+        let next = state.proxy.tick(Instant::now(), &mut rand::rng());
         Ok(next.as_secs_f64())
     }
 
     /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. Returns in how
     /// many seconds to call `drain`, if that is not under way.
-    fn unsent(_: &Lua, this: &mut Self, attributes: Attributes) -> mlua::Result<Option<f64>> {
+    fn unsent(
+        _: &Lua,
+        this: &Self,
+        (type_, to, from, id): (Attribute, Attribute, Attribute, Attribute),
+    ) -> mlua::Result<Option<f64>> {
+        let envelope = envelope(type_, to, from, id);
+        Ok(this.state.borrow_mut().unsent(envelope))
+    }
+
+    /// `proxy:stop()`: answers everything outstanding. Returns `stanzas, requests, notes`, as `drain`.
+    fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let actions = this.state.borrow_mut().stop();
+        let [stanzas, requests, notes] = this.tables(lua, actions)?;
+        (stanzas, requests, notes).into_lua_multi(lua)
+    }
+
+    /// `new:adopt(old)`: goes on with what a component knows that was loaded before, by the options of
+    /// this one. The old one is left with nothing to do.
+    fn adopt(_: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<()> {
+        let old = old.borrow::<Component>()?;
+        let (new, old) = (&mut *this.state.borrow_mut(), &mut *old.state.borrow_mut());
+        std::mem::swap(&mut new.proxy, &mut old.proxy);
+        new.proxy.reconfigure(this.settings.clone(), Instant::now());
+        Ok(())
+    }
+
+    /// Actions as lists: the proxy's own stanzas, requests that are sent once more, and levels and lines
+    /// for the log in turn.
+    fn tables(&self, lua: &Lua, actions: Vec<Action<Held>>) -> mlua::Result<[Option<Table>; 3]> {
+        let (mut own, mut again, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Send(element) => own.push(element),
+                Action::SendAgain(held, Addresses { to, from, id }) => {
+                    again.push(lua.registry_value::<Value>(&held)?);
+                    for text in [to, from, id] {
+                        again.push(text.into_lua(lua)?);
+                    }
+                }
+                Action::Log(note) => notes.push(note),
+            }
+        }
+        let again = match again.as_slice() {
+            [] => None,
+            again => Some(lua.create_sequence_from(again)?),
+        };
+        let own = build::stanzas(lua, &self.stanza_mt, &own)?;
+        Ok([own, again, build::notes(lua, &notes)?])
+    }
+}
+
+impl State {
+    fn iq(&mut self, envelope: Envelope, held: Option<Held>) -> Verdict {
+        let now = Instant::now();
+        self.proxy.iq(envelope, held, now, &mut rand::rng())
+    }
+
+    fn receive(&mut self, captured: Captured) {
+        let (presence, availability) = match captured {
+            Captured::Head { envelope, .. } => return self.proxy.message(&envelope),
+            Captured::Whole(Stanza {
+                envelope, texts, ..
+            }) => {
+                let Texts { show, priority, .. } = texts;
+                let availability = Availability::new(show.as_deref(), priority.as_deref());
+                (envelope, availability)
+            }
+            Captured::Unfit(envelope, _) => (envelope, Availability::new(None, None)),
+            Captured::NotAStanza => return,
+        };
+        let now = Instant::now();
+        self.proxy
+            .presence(&presence, availability, now, &mut rand::rng());
+    }
+
+    fn drain(&mut self, by_timer: bool) -> (Vec<Action<Held>>, Option<f64>) {
+        if by_timer {
+            self.will_drain = false;
+        }
+        let next = std::iter::from_fn(|| self.proxy.next_action());
+        let actions = next.take(BATCH).collect();
+        (actions, self.drain_after())
+    }
+
+    fn unsent(&mut self, envelope: Option<Envelope>) -> Option<f64> {
         if let Some(Envelope {
             to,
             from,
             type_: Some(type_),
             id: Some(id),
             ..
-        }) = envelope(attributes)
+        }) = envelope
         {
-            this.proxy.unsent(&type_, Addresses { to, from, id });
+            self.proxy.unsent(&type_, Addresses { to, from, id });
         }
-        Ok(this.drain_after())
+        self.drain_after()
     }
 
-    /// `proxy:stop()`: answers everything outstanding. Returns `stanzas, requests, notes`, as `drain`.
-    fn stop(lua: &Lua, this: &mut Self, (): ()) -> mlua::Result<MultiValue> {
-        this.proxy.bounce_all();
-        let [stanzas, requests, notes] = this.actions(lua, usize::MAX)?;
-        (stanzas, requests, notes).into_lua_multi(lua)
-    }
-
-    /// `new:adopt(old)`: goes on with what a component knows that was loaded before, by the options of
-    /// this one. The old one is left with nothing to do.
-    fn adopt(_: &Lua, this: &mut Self, old: AnyUserData) -> mlua::Result<()> {
-        let mut old = old.borrow_mut::<Component>()?;
-        std::mem::swap(&mut this.proxy, &mut old.proxy);
-        this.proxy
-            .reconfigure(this.settings.clone(), Instant::now());
-        Ok(())
-    }
-
-    /// Up to that many actions: the proxy's own stanzas, requests that are sent once more, and levels and
-    /// lines for the log in turn.
-    fn actions(&mut self, lua: &Lua, limit: usize) -> mlua::Result<[Option<Table>; 3]> {
-        let (mut own, mut again, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..limit {
-            match self.proxy.next_action() {
-                Some(Action::Send(element)) => own.push(element),
-                Some(Action::SendAgain(held, Addresses { to, from, id })) => {
-                    again.push(lua.registry_value::<Value>(&held)?);
-                    for text in [to, from, id] {
-                        again.push(text.into_lua(lua)?);
-                    }
-                }
-                Some(Action::Log(level, line)) => {
-                    notes.extend([level.as_str().to_owned(), line]);
-                }
-                None => break,
-            }
-        }
-        let own = match own.as_slice() {
-            [] => None,
-            own => Some(build::stanzas(lua, &self.stanza_mt, own)?),
-        };
-        Ok([own, list(lua, again)?, list(lua, notes)?])
+    fn stop(&mut self) -> Vec<Action<Held>> {
+        self.proxy.bounce_all();
+        std::iter::from_fn(|| self.proxy.next_action()).collect()
     }
 
     fn drain_after(&mut self) -> Option<f64> {
@@ -241,12 +267,12 @@ impl Component {
             return None;
         }
         self.will_drain = true;
-        Some(Duration::ZERO.as_secs_f64())
+        Some(0.0)
     }
 }
 
 /// An iq's envelope, if it has a recipient and a sender.
-fn envelope((type_, to, from, id): Attributes) -> Option<Envelope> {
+fn envelope(type_: Attribute, to: Attribute, from: Attribute, id: Attribute) -> Option<Envelope> {
     Some(Envelope {
         kind: Kind::Iq,
         to: text(to?),
@@ -260,12 +286,4 @@ fn envelope((type_, to, from, id): Attributes) -> Option<Envelope> {
 fn text(bytes: BString) -> String {
     String::from_utf8(bytes.into())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// A Lua list, or `nil` if it would be empty.
-fn list<T: IntoLua>(lua: &Lua, items: Vec<T>) -> mlua::Result<Option<Table>> {
-    if items.is_empty() {
-        return Ok(None);
-    }
-    lua.create_sequence_from(items).map(Some)
 }

@@ -11,7 +11,8 @@ use mlua::{
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::component_http::{Scope, Settings, local};
-use crate::dispatch::{Batch, Dispatcher, Note, Service};
+use crate::dispatch::{Batch, Dispatcher, Service};
+use crate::notes::Note;
 use crate::options::Options;
 
 /// When to try again after the system had no thread to give.
@@ -168,19 +169,8 @@ impl Component {
         lua: &Lua,
         batch: &Batch,
     ) -> mlua::Result<(Option<Table>, Option<Table>, usize)> {
-        let stanzas = match batch.stanzas.as_slice() {
-            [] => None,
-            stanzas => Some(build::stanzas(lua, &self.stanza_mt, stanzas)?),
-        };
-        let notes = match batch.notes.as_slice() {
-            [] => None,
-            notes => {
-                let lines = notes
-                    .iter()
-                    .flat_map(|note| [note.level.as_str(), note.text.as_str()]);
-                Some(lua.create_sequence_from(lines)?)
-            }
-        };
+        let stanzas = build::stanzas(lua, &self.stanza_mt, &batch.stanzas)?;
+        let notes = build::notes(lua, &batch.notes)?;
         Ok((stanzas, notes, batch.failures))
     }
 }

@@ -1,121 +1,12 @@
 """An HTTP server on raw sockets whose every byte a test decides; it records what it was asked."""
 
-import contextlib
 import itertools
-import json
-import select
 import socket
-import ssl
-import struct
 import threading
-import time
 import urllib.parse
 
+from .exchange import Exchange, Gate, Request
 from .waiting import DEADLINE, wait_until
-
-
-RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-class Request:
-    """One request as it came: its target, headers, body, when, and on which connection."""
-
-    def __init__(self, head, body, connection, number):
-        request_line, *lines = head.decode("latin-1").split("\r\n")
-        self.method, self.target, self.version = request_line.split(" ")
-        self.path, _, self.query = self.target.partition("?")
-        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines if line]
-        self.body = body
-        self.connection = connection
-        self.number_on_connection = number
-        self.arrived = time.monotonic()
-        self.answered = None
-
-    def header(self, name):
-        """The value of the only header of that name (None without one)."""
-        values = [value for key, value in self.headers if key.lower() == name.lower()]
-        assert len(values) < 2, f"{name} is there {len(values)} times"
-        return values[0] if values else None
-
-    @property
-    def json(self):
-        return json.loads(self.body.decode("utf-8"))
-
-
-class Exchange:
-    """A request and the socket on which a behaviour answers it."""
-
-    def __init__(self, request, connection, endpoint):
-        self.request, self._socket, self._endpoint = request, connection, endpoint
-        self.keep_open = True
-
-    def send(self, octets):
-        self.request.answered = self.request.answered or time.monotonic()
-        self._socket.sendall(octets)
-
-    def send_and_close(self, octets):
-        """Sends the octets and the end (FIN) together, so that nobody takes the connection for an open one."""
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-        self.send(octets)
-        self._socket.shutdown(socket.SHUT_WR)
-        self.keep_open = False
-
-    def close(self):
-        """Ends the connection in an orderly way after this exchange (FIN)."""
-        self.keep_open = False
-
-    def reset(self):
-        """Ends the connection at once with a RST."""
-        reset(self._socket)
-        self.keep_open = False
-
-    def hang(self, at_most=None):
-        """Holds the answer back until the test releases the endpoint or the other side goes away."""
-        self._endpoint.hold(self._socket, at_most)
-
-    def wait_for_end(self, deadline=DEADLINE):
-        """Waits until the other side closes the connection; returns whether it did."""
-        return peer_is_gone(self._socket, deadline)
-
-
-def reset(connection):
-    connection.setsockopt(*RESET_ON_CLOSE)
-    connection.close()
-
-
-def peer_is_gone(connection, timeout):
-    """Whether the other side closes within the time-out; reads and drops what it still sends."""
-    end = time.monotonic() + timeout
-    try:
-        while (left := end - time.monotonic()) > 0:
-            connection.settimeout(left)
-            if not connection.recv(65536):
-                return True
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
-    finally:
-        if connection.fileno() != -1:
-            connection.settimeout(None)
-    return False
-
-
-class Gate:
-    """Holds threads back until it is opened or their connection is closed by the other side, without polling."""
-
-    def __init__(self):
-        self._inside, self._outside = socket.socketpair()
-
-    def open(self):
-        with contextlib.suppress(OSError):
-            self._outside.shutdown(socket.SHUT_RDWR)
-
-    def wait(self, connection, timeout):
-        either = select.poll()
-        either.register(self._inside, select.POLLIN)
-        either.register(connection, select.POLLRDHUP)
-        either.poll(timeout * 1000)
 
 
 class Endpoint:
@@ -144,8 +35,8 @@ class Endpoint:
         """Lets every exchange that hangs go on, and those to come."""
         self._released.open()
 
-    def hold(self, connection, at_most):
-        self._released.wait(connection, at_most or 3 * DEADLINE)
+    def hold(self, connection):
+        self._released.wait(connection, 3 * DEADLINE)
 
     @property
     def requests(self):

@@ -9,45 +9,12 @@ import threading
 import xml.etree.ElementTree as ElementTree
 
 from . import stanza as stanzas
+from .inbox import Inbox, StreamClosed
 from .stanza import Stanza
 from .waiting import DEADLINE
 
 STREAMS = "http://etherx.jabber.org/streams"
 KINDS = ("message", "presence", "iq")
-
-
-class StreamClosed(Exception):
-    """Happens when a stream ends while something is still expected from it."""
-
-
-class Inbox:
-    """Stanzas as they come in, to be taken one by one."""
-
-    def __init__(self):
-        self._queue = queue.Queue()
-
-    def put(self, stanza):
-        self._queue.put(stanza)
-
-    def receive(self, deadline=DEADLINE):
-        """The next stanza; fails when none comes before the deadline."""
-        try:
-            received = self._queue.get(timeout=deadline)
-        except queue.Empty:
-            raise AssertionError(f"no stanza came within {deadline:g} s") from None
-        if received is None:
-            self._queue.put(None)
-            raise StreamClosed
-        return received
-
-    def waiting(self):
-        """Takes whatever has come so far, without waiting."""
-        taken = []
-        while True:
-            try:
-                taken.append(self._queue.get_nowait())
-            except queue.Empty:
-                return taken
 
 
 class XmppStream:

@@ -12,10 +12,11 @@ import subprocess
 import tempfile
 
 from . import config
-from .admin import AdminShell, ShellError, AdminTelnet
+from .admin import AdminShell, AdminTelnet, ShellError
+from .installation import REPOSITORY, binary, has_module, library_directory
+from .log import Log
 from .waiting import DEADLINE, wait_until
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 COMPONENT_SECRET = "component secret"
 PR_SET_CHILD_SUBREAPER = 36
 # By whether there is a mod_admin_socket: it came with 0.12, which also took over mod_posix's work.
@@ -27,48 +28,12 @@ NETWORK_BACKENDS = {
     "libevent": {"network_backend": "event", "use_libevent": True},
     "epoll": {"network_backend": "epoll"},
 }
-LOG_LINE = re.compile(r"^\w{3} \d\d \d\d:\d\d:\d\d (?P<source>\S+)\t(?P<level>\w+)\t(?P<text>.*)$", re.S)
-
-
-def binary():
-    return os.environ.get("PROSODY") or shutil.which("prosody") or "/usr/bin/prosody"
-
-
-def lua_version():
-    """The Lua that Prosody's first line asks for; LUA_VERSION overrides it."""
-    asked = os.environ.get("LUA_VERSION")
-    if asked:
-        return asked
-    with open(binary(), encoding="utf-8", errors="replace") as script:
-        named = re.search(r"lua(\d\.\d)", script.readline())
-    return named.group(1) if named else "5.4"
-
-
-def has_module(name):
-    """Whether this Prosody brings that module; what there is differs from version to version."""
-    with open(binary(), encoding="utf-8", errors="replace") as script:
-        named = re.search(r"^CFG_SOURCEDIR\s*=\s*'(.*)';", script.read(), re.M)
-    return (pathlib.Path(named.group(1) if named else "/usr/lib/prosody") / "modules" / f"mod_{name}.lua").exists()
-
-
-def library_directory():
-    return REPOSITORY / "target" / "lua" / lua_version()
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-class LogLine:
-    """One entry of the log: who wrote it, its level, and its text with any continuation lines."""
-
-    def __init__(self, source, level, text):
-        self.source, self.level, self.text = source, level, text
-
-    def __repr__(self):
-        return f"{self.source} {self.level}: {self.text}"
 
 
 class Prosody:
@@ -112,9 +77,11 @@ class Prosody:
     # Starting and stopping
 
     def start(self):
+        """Starts it, or starts it again after `stop`."""
+        self.exit_status = None
         self.c2s_port, self.component_port, self.console_port = free_port(), free_port(), free_port()
         self.log_file = self.directory / "prosody.log"
-        self.log_file.touch()
+        self._log = Log(self.log_file)
         (self.directory / "certs").mkdir(exist_ok=True)
         self._write_accounts()
         self.config_file = self.directory / "prosody.cfg.lua"
@@ -244,34 +211,20 @@ class Prosody:
     # What can be seen of it
 
     def log(self, since=0):
-        """The log's entries from position `since` on (see `log_position`)."""
-        with open(self.log_file, encoding="utf-8", errors="replace") as log:
-            log.seek(since)
-            text = log.read()
-        entries = []
-        for line in text.splitlines():
-            match = LOG_LINE.match(line)
-            if match:
-                entries.append(LogLine(**match.groupdict()))
-            elif entries:
-                entries[-1].text += "\n" + line
-        return entries
+        """The log's entries from a position on."""
+        return self._log.entries(since)
 
     def log_position(self):
-        return self.log_file.stat().st_size
+        return self._log.position()
 
-    def wait_for_log(self, pattern, source=None, level=None, since=0, deadline=DEADLINE):
-        """The first entry whose text contains the regular expression."""
-        def find():
-            for line in self.log(since):
-                if re.search(pattern, line.text) and source in (None, line.source) and level in (None, line.level):
-                    return line
-            return None
-        return wait_until(find, lambda: f"a log line with {pattern!r}\n{self.tail(since)}", deadline)
+    def wait_for_log(self, pattern, **conditions):
+        """The first entry of the log that fits (see `Log.wait_for`)."""
+        return self._log.wait_for(pattern, **conditions)
 
-    def tail(self, since=0):
-        output = (self.directory / "output").read_text(errors="replace") if (self.directory / "output").exists() else ""
-        return output + "\n".join(str(line) for line in self.log(since)[-60:])
+    def tail(self):
+        """What Prosody printed, and the end of its log."""
+        output = self.directory / "output"
+        return (output.read_text(errors="replace") if output.exists() else "") + self._log.tail()
 
     def thread_ids(self):
         return [int(name) for name in os.listdir(f"/proc/{self.pid}/task")]
@@ -291,6 +244,8 @@ class Prosody:
         return int(found.group(1), 16)
 
     def descriptors(self):
+        """How many are open, without those that go with Lua's garbage."""
+        self.shell("> collectgarbage(), collectgarbage()")
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 

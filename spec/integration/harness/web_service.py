@@ -7,7 +7,8 @@ import socket
 import subprocess
 import tempfile
 
-from .prosody import REPOSITORY, free_port
+from .installation import REPOSITORY
+from .prosody import free_port
 from .waiting import DEADLINE, wait_until
 
 

@@ -17,14 +17,21 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use ureq::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector,
-    ShutdownHandle, Transport,
+    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, ShutdownHandle, Transport,
 };
 
+use super::buffers::SocketBuffers;
 use crate::dispatch::tcp_info;
 
 /// Output is held back until somebody waits for an answer, up to that many bytes.
 const HOLD: usize = 16 * 1024;
+
+/// So many bytes are read at a time. They are on the stack, which is as deep by then as it is anyhow.
+const CHUNK: usize = 4 * 1024;
+
+/// So many bytes came in of which ureq can make nothing yet: a line that does not end, be it in the head
+/// of a response, where ureq has a limit below this, or between chunks, where it has none.
+const MAX_UNREAD: usize = 128 * 1024;
 
 /// Happens when the service has closed the connection before anything of the request reached it.
 #[derive(Debug)]
@@ -69,9 +76,7 @@ impl Connector<()> for SocketConnector {
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Socket>, Error> {
         let stream = connect(details)?;
         stream.set_nodelay(true)?;
-        let config = details.config;
-        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        let socket = Socket::new(stream, buffers);
+        let socket = Socket::new(stream);
         let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
         (details.register_shutdown)(interrupt)?;
         Ok(Some(socket))
@@ -102,8 +107,7 @@ fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
 /// A connection.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    buffers: LazyBuffers,
-    held: Vec<u8>,
+    buffers: SocketBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     /// Bytes written so far.
@@ -134,23 +138,27 @@ impl Transport for Socket {
             self.heard = false;
             self.request_at = self.written;
         }
-        self.held
-            .extend_from_slice(&self.buffers.output()[..amount]);
-        if self.held.len() >= HOLD {
+        if self.buffers.hold(amount) >= HOLD {
             self.flush(timeout)?;
         }
         Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let unread = self.buffers.input().len();
+        if unread > MAX_UNREAD {
+            return Err(Error::LargeResponseHeader(unread, MAX_UNREAD));
+        }
         self.flush(timeout)?;
+        self.buffers.release();
         let wait = coarse(*timeout.after);
         if self.read_timeout != Some(wait) {
             self.stream.set_read_timeout(Some(wait))?;
             self.read_timeout = Some(wait);
         }
+        let mut chunk = [0; CHUNK];
         let amount = loop {
-            match (&*self.stream).read(self.buffers.input_append_buf()) {
+            match (&*self.stream).read(&mut chunk) {
                 Ok(amount) => break amount,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => return Err(Error::Timeout(timeout.reason)),
@@ -161,7 +169,7 @@ impl Transport for Socket {
             return Err(self.closed_unheard());
         }
         self.heard = true;
-        self.buffers.input_appended(amount);
+        self.buffers.append(&chunk[..amount]);
         Ok(amount > 0)
     }
 
@@ -178,11 +186,10 @@ impl Transport for Socket {
 }
 
 impl Socket {
-    fn new(stream: TcpStream, buffers: LazyBuffers) -> Self {
+    fn new(stream: TcpStream) -> Self {
         Socket {
             stream: Arc::new(stream),
-            buffers,
-            held: Vec::new(),
+            buffers: SocketBuffers::default(),
             read_timeout: None,
             write_timeout: None,
             written: 0,
@@ -195,7 +202,7 @@ impl Socket {
     fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let deadline = Instant::now() + *timeout.after;
         let mut sent = 0;
-        while sent < self.held.len() && self.write_error.is_none() {
+        while sent < self.buffers.held().len() && self.write_error.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Error::Timeout(timeout.reason));
@@ -205,7 +212,7 @@ impl Socket {
                 self.stream.set_write_timeout(Some(wait))?;
                 self.write_timeout = Some(wait);
             }
-            match (&*self.stream).write(&self.held[sent..]) {
+            match (&*self.stream).write(&self.buffers.held()[sent..]) {
                 Ok(amount) => sent += amount,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => return Err(Error::Timeout(timeout.reason)),
@@ -213,8 +220,7 @@ impl Socket {
             }
         }
         self.written += sent as u64;
-        self.held.clear();
-        self.held.shrink_to(HOLD / 8);
+        self.buffers.clear_held();
         Ok(())
     }
 
@@ -298,10 +304,7 @@ mod tests {
     fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (
-            Socket::new(stream, LazyBuffers::new(1024, 1024)),
-            listener.accept().unwrap().0,
-        )
+        (Socket::new(stream), listener.accept().unwrap().0)
     }
 
     fn timeout() -> NextTimeout {
@@ -410,6 +413,21 @@ mod tests {
             write(&mut socket, &[b'x'; 1024]);
         }
         assert_eq!(read(&mut socket).unwrap(), b"413");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_read_for_ever() {
+        let (mut socket, mut service) = pair();
+        write(&mut socket, b"request");
+        let endless = thread::spawn(move || while service.write_all(&[b'x'; 65536]).is_ok() {});
+        let mut unread = 0;
+        while socket.await_input(timeout()).is_ok() {
+            unread = socket.buffers().input().len();
+            assert!(unread <= 2 * MAX_UNREAD);
+        }
+        assert!(unread > MAX_UNREAD);
+        drop(socket);
+        endless.join().unwrap();
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bench_load::service::{Head, answer};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +21,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 const BUFFER: usize = 16 * 1024;
+const BACKLOG: u32 = 4096;
 
 #[tokio::main(flavor = "local")]
 async fn main() -> io::Result<()> {
@@ -28,8 +29,7 @@ async fn main() -> io::Result<()> {
         .nth(1)
         .ok_or_else(|| io::Error::other("usage: backend DIRECTORY"))?;
     let acceptor = acceptor(Path::new(&directory))?;
-    let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let secure = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let (plain, secure) = (listen()?, listen()?);
     println!(
         "{}",
         serde_json::json!({ "http": plain.local_addr()?.port(), "https": secure.local_addr()?.port() })
@@ -47,6 +47,13 @@ async fn main() -> io::Result<()> {
             }
         }
     }
+}
+
+/// Takes a thousand connections that are opened at once.
+fn listen() -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
 }
 
 fn prepare(socket: TcpStream) -> io::Result<TcpStream> {

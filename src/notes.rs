@@ -14,7 +14,9 @@ const CAPACITY: usize = 100;
 pub enum Level {
     /// For whoever looks for something.
     Debug,
-    /// For the admin.
+    /// What an admin may like to know.
+    Info,
+    /// What an admin should look after.
     Warn,
 }
 
@@ -23,6 +25,7 @@ impl Level {
     pub const fn as_str(self) -> &'static str {
         match self {
             Level::Debug => "debug",
+            Level::Info => "info",
             Level::Warn => "warn",
         }
     }
@@ -42,6 +45,22 @@ impl Note {
     pub fn debug(text: impl Into<String>) -> Self {
         Note {
             level: Level::Debug,
+            text: text.into(),
+        }
+    }
+
+    /// A note that an admin may like to read.
+    pub fn info(text: impl Into<String>) -> Self {
+        Note {
+            level: Level::Info,
+            text: text.into(),
+        }
+    }
+
+    /// A note that an admin should read.
+    pub fn warn(text: impl Into<String>) -> Self {
+        Note {
+            level: Level::Warn,
             text: text.into(),
         }
     }
@@ -83,18 +102,12 @@ impl Complaints {
                 } else {
                     String::new()
                 };
-                Note {
-                    level: Level::Warn,
-                    text: text + &since,
-                }
+                Note::warn(text + &since)
             }
             None if full => Note::debug(text),
             None => {
                 self.told.insert(trouble, Told { at: now, more: 0 });
-                Note {
-                    level: Level::Warn,
-                    text,
-                }
+                Note::warn(text)
             }
         }
     }

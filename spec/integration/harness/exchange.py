@@ -1,0 +1,89 @@
+"""A request, and the socket on which a behaviour answers it octet by octet."""
+
+import contextlib
+import json
+import select
+import socket
+import struct
+import time
+
+RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class Request:
+    """One request as it came: its target, headers, body, when, and on which connection."""
+
+    def __init__(self, head, body, connection, number):
+        request_line, *lines = head.decode("latin-1").split("\r\n")
+        self.method, self.target, self.version = request_line.split(" ")
+        self.path, _, self.query = self.target.partition("?")
+        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines if line]
+        self.body = body
+        self.connection = connection
+        self.number_on_connection = number
+        self.arrived = time.monotonic()
+        self.answered = None
+
+    def header(self, name):
+        """The value of the only header of that name (None without one)."""
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        assert len(values) < 2, f"{name} is there {len(values)} times"
+        return values[0] if values else None
+
+    @property
+    def json(self):
+        return json.loads(self.body.decode("utf-8"))
+
+
+class Exchange:
+    """A request and the socket on which a behaviour answers it."""
+
+    def __init__(self, request, connection, endpoint):
+        self.request, self._socket, self._endpoint = request, connection, endpoint
+        self.keep_open = True
+
+    def send(self, octets):
+        self.request.answered = self.request.answered or time.monotonic()
+        self._socket.sendall(octets)
+
+    def send_and_close(self, octets):
+        """Sends the octets and the end (FIN) together, so that nobody takes the connection for an open one."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.send(octets)
+        self._socket.shutdown(socket.SHUT_WR)
+        self.keep_open = False
+
+    def close(self):
+        """Ends the connection in an orderly way after this exchange (FIN)."""
+        self.keep_open = False
+
+    def reset(self):
+        """Ends the connection at once with a RST."""
+        reset(self._socket)
+        self.keep_open = False
+
+    def hang(self):
+        """Holds the answer back until the test releases the endpoint or the other side goes away."""
+        self._endpoint.hold(self._socket)
+
+
+def reset(connection):
+    connection.setsockopt(*RESET_ON_CLOSE)
+    connection.close()
+
+
+class Gate:
+    """Holds threads back until it is opened or their connection is closed by the other side, without polling."""
+
+    def __init__(self):
+        self._inside, self._outside = socket.socketpair()
+
+    def open(self):
+        with contextlib.suppress(OSError):
+            self._outside.shutdown(socket.SHUT_RDWR)
+
+    def wait(self, connection, timeout):
+        either = select.poll()
+        either.register(self._inside, select.POLLIN)
+        either.register(connection, select.POLLRDHUP)
+        either.poll(timeout * 1000)
