@@ -243,7 +243,7 @@ class Prosody:
 
     def descriptors(self):
         """How many are open, without those that go with Lua's garbage and what LuaJIT compiled."""
-        self.shell('> (rawget(_G, "jit") or { flush = os.time }).flush(), collectgarbage(), collectgarbage()')
+        self.shell('> select("#", (rawget(_G, "jit") or { flush = os.time }).flush(), collectgarbage(), collectgarbage())')
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 
