@@ -54,18 +54,24 @@ demo-proxy: ## Send queries through a Prosody of its own to the clients of an ac
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted slixmpp pytest openssl --optional node php ruby
-	@$(MAKE) --no-print-directory test-rust test-lua test-integration
+	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl --optional node php ruby
+	@$(MAKE) --no-print-directory test-rust test-lua test-memory test-integration
 
 .PHONY: test-rust
 test-rust: ## Run the tests of the Rust code that needs no Lua
 	$(CARGO) test --locked
 
+# From Prosody 13 on its modules find each other through a loader.
+RUN_BUSTED = $(LUA) $(if $(wildcard $(PROSODY_SOURCE)/loader.lua),-l loader )$(BUSTED)
+IN_LUA = LUA_PATH='lua/?.lua;$(PROSODY_SOURCE)/?.lua;;' LUA_CPATH='$(dir $(LIBRARY))?.so;$(PROSODY_SOURCE)/?.so;;'
+
 .PHONY: test-lua
 test-lua: all ## Run the tests of the library inside Lua, beside Prosody's own modules
-	LUA_PATH='lua/?.lua;$(PROSODY_SOURCE)/?.lua;;' \
-	LUA_CPATH='$(dir $(LIBRARY))?.so;$(PROSODY_SOURCE)/?.so;;' \
-		$(LUA) $(BUSTED) spec
+	$(IN_LUA) $(RUN_BUSTED) spec
+
+.PHONY: test-memory
+test-memory: all ## Run those of the library itself under valgrind, which sees every access to memory
+	$(IN_LUA) valgrind --quiet --error-exitcode=1 $(RUN_BUSTED) spec/library_spec.lua
 
 .PHONY: test-integration
 test-integration: all ## Run the tests on a real Prosody

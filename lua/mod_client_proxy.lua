@@ -5,6 +5,7 @@ local VERSION = "0.1.0";
 
 local st = require "util.stanza";
 local timer = require "util.timer";
+local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table
 
 local function refuse(problem)
 	if module.log_status then
@@ -58,9 +59,16 @@ local function send(stanza)
 	return ok;
 end
 
+-- Sends a stanza on with other addresses. As everywhere in Prosody it is the same table that goes on, and whoever
+-- keeps it makes a copy. It gets its own addresses back: its sender may look at it once more.
 local drain_later;
-local function relay(stanza)
-	if not send(stanza) then drain_later(proxy:unsent(stanza)); end
+local function relay(stanza, to, from, id)
+	local attr = stanza.attr;
+	local own_to, own_from, own_id = attr.to, attr.from, attr.id;
+	attr.to, attr.from, attr.id = to, from, id;
+	local sent = send(stanza);
+	attr.to, attr.from, attr.id = own_to, own_from, own_id;
+	if not sent then drain_later(proxy:unsent(attr.type, to, from, id)); end
 end
 
 local function deliver(stanzas, requests, notes)
@@ -68,7 +76,9 @@ local function deliver(stanzas, requests, notes)
 		module:log(notes[i], "%s", notes[i + 1]);
 	end
 	for _, stanza in ipairs(stanzas or {}) do send(stanza); end
-	for _, stanza in ipairs(requests or {}) do relay(stanza); end
+	for i = 1, requests and #requests or 0, 4 do
+		relay(unpack(requests, i, i + 3));
+	end
 end
 
 local function drain(by_timer)
@@ -82,15 +92,35 @@ function drain_later(delay)
 end
 
 local function tick()
-	local delay, has_actions = proxy:tick();
-	if has_actions then drain(false); end
+	local delay = proxy:tick();
+	drain(false);
 	return delay;
 end
 
+local function receive_iq(event)
+	local stanza = event.stanza;
+	local attr = stanza.attr;
+	local may_repeat = attr.type == "get" and stanza or nil;
+	local to, from, id = proxy:iq(attr.type, attr.to, attr.from, attr.id, may_repeat);
+	if to then
+		relay(stanza, to, from, id);
+	elseif from then -- it is seen to
+		drain(false);
+	else
+		return; -- it may be another module's
+	end
+	return true;
+end
+
+local function swallow_iq(event)
+	local attr = event.stanza.attr;
+	module:log("debug", "Dropped an iq of type %s from %s to %s that nobody waits for", attr.type, attr.from, attr.to);
+	return true;
+end
+
 local function receive(event)
-	local stanza, has_actions = proxy:receive(event.stanza);
-	if stanza then relay(stanza); end
-	if has_actions then drain(false); end
+	proxy:receive(event.stanza);
+	drain(false);
 	return true;
 end
 
@@ -98,10 +128,14 @@ local function stop()
 	deliver(proxy:stop());
 end
 
-for _, kind in ipairs({ "iq", "message", "presence" }) do
-	for _, place in ipairs({ "bare", "full", "host" }) do
-		module:hook(kind.."/"..place, receive, -1); -- after mod_iq, which knows of replies to other modules
-	end
+-- mod_iq, at priority 0, would look for handlers of each payload and id first. Filters such as mod_firewall's
+-- come before it. What it knows of answers to other modules it is asked for before they are swallowed.
+local BEFORE_MOD_IQ, AFTER_MOD_IQ = 0.05, -1;
+for _, place in ipairs({ "bare", "full", "host" }) do
+	module:hook("iq/"..place, receive_iq, BEFORE_MOD_IQ);
+	module:hook("iq/"..place, swallow_iq, AFTER_MOD_IQ);
+	module:hook("message/"..place, receive, -1);
+	module:hook("presence/"..place, receive, -1);
 end
 module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
 module:add_timer(0, tick); -- when all hosts are there

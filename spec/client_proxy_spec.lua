@@ -2,6 +2,7 @@
 
 local st = require "util.stanza";
 local native = require "prosody_components";
+local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table
 local prosody = require "spec.prosody";
 
 local ROMEO = "romeo@montague.test/orchard";
@@ -57,13 +58,26 @@ describe("mod_client_proxy", function ()
 		return type.."/"..condition;
 	end
 
-	it("takes all that is addressed to its host, after mod_iq", function ()
+	it("takes all that is addressed to its host", function ()
 		record:load("client_proxy");
-		for _, kind in ipairs({ "message", "presence", "iq" }) do
-			for _, place in ipairs({ "bare", "full", "host" }) do
-				assert.equal(-1, record.hooks[kind.."/"..place].priority);
-			end
+		for _, place in ipairs({ "bare", "full", "host" }) do
+			assert.equal(-1, record.hooks["message/"..place][1].priority);
+			assert.equal(-1, record.hooks["presence/"..place][1].priority);
+			local first, last = unpack(record.hooks["iq/"..place]);
+			assert.is_true(first.priority > 0 and first.priority < 0.1, "between mod_iq and filters");
+			assert.equal(-1, last.priority);
 		end
+	end);
+
+	it("leaves answers to other modules to mod_iq", function ()
+		start("1");
+		local result = st.iq({ type = "result", id = "other", from = ROMEO, to = "proxy.test" });
+		local first, last = unpack(record.hooks["iq/host"]);
+		assert.is_nil(first.handler({ stanza = result }));
+		assert.same({}, record.log);
+		assert.is_true(last.handler({ stanza = result }));
+		assert.same({ "debug: Dropped an iq of type result from "..ROMEO.." to proxy.test that nobody waits for" },
+			record.log);
 	end);
 
 	it("asks for presence when all hosts are there, and ticks on", function ()
@@ -147,8 +161,7 @@ describe("mod_client_proxy", function ()
 		assert.same({ to = TARGET.."/1", from = sent.attr.from, type = "get", id = "1", ["xml:lang"] = "de",
 			["urn:x\1y"] = "z" }, sent.attr);
 		assert.matches("^proxy%.test/[%w_-]+$", sent.attr.from);
-		assert.equal(original.tags[1], sent.tags[1]);
-		assert.equal(original.tags[1], sent[1]);
+		assert.same(original.tags, sent.tags);
 		assert.equal("?", sent:get_child_text("query", "urn:example:question"));
 	end);
 
@@ -163,7 +176,7 @@ describe("mod_client_proxy", function ()
 	it("drops what nobody waits for, with a debug line", function ()
 		start("1");
 		assert.is_nil(answer(request()));
-		assert.matches("^debug: Dropped an answer", record.log[1]);
+		assert.matches("^debug: Dropped an iq of type result from", record.log[1]);
 	end);
 
 	it("sends a get once more when its resource goes, and answers a set", function ()
@@ -246,11 +259,22 @@ describe("mod_client_proxy", function ()
 		assert.is_true(collectgarbage("count") < used + 100);
 	end);
 
+	it("ignores an iq without a sender, a recipient, a type or an id", function ()
+		start("1");
+		for _, missing in ipairs({ "from", "to", "type", "id" }) do
+			local iq = request();
+			iq.attr[missing] = nil;
+			assert.is_true(record:fire("iq/host", iq));
+		end
+		assert.same({}, record:take_sent());
+	end);
+
 	it("ignores what is no stanza", function ()
 		start("1");
 		local things = { {}, { name = "iq" }, { name = 7, attr = 8 }, st.stanza("x"), st.message({ to = "proxy.test" }) };
 		for _, thing in ipairs(things) do
-			assert.is_true(record:fire("iq/host", thing));
+			assert.is_true(record:fire("message/host", thing));
+			assert.is_true(record:fire("presence/host", thing));
 		end
 		assert.same({}, record:take_sent());
 	end);

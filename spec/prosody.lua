@@ -1,5 +1,7 @@
 -- What a shim asks Prosody for, by a Prosody that does what the test says and records what is done with it.
 
+local st = require "util.stanza";
+
 local prosody = {};
 prosody.__index = prosody;
 
@@ -27,13 +29,18 @@ function prosody.new(host, options)
 		get_option = function (_, name) return options[name]; end;
 		log = log, log_status = log;
 		measure = function () return function (n) self.failures = (self.failures or 0) + n; end; end;
-		hook = function (_, event, handler, priority) self.hooks[event] = { handler = handler, priority = priority }; end;
+		hook = function (_, event, handler, priority)
+			local handlers = self.hooks[event] or {};
+			table.insert(handlers, { handler = handler, priority = priority });
+			table.sort(handlers, function (a, b) return a.priority > b.priority; end);
+			self.hooks[event] = handlers;
+		end;
 		hook_global = function (_, event, handler) self.global_hooks[event] = handler; end;
 		add_timer = function (_, delay, callback) table.insert(self.timers, { delay = delay, callback = callback }); end;
 		open_store = function (_, name) return self:store(name); end;
 		send = function (_, stanza)
 			if stanza.attr.id == "throws" then error("no route"); end
-			table.insert(self.sent, stanza);
+			table.insert(self.sent, st.clone(stanza)); -- as sessions that keep one do
 		end;
 	};
 	return self;
@@ -56,6 +63,7 @@ end
 
 -- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
 function prosody:load(name)
+	self.hooks = {};
 	local env = setmetatable({ module = self.module, prosody = { paths = {} } }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
 	assert(loadfile("lua/mod_"..name..".lua", "t", env))();
@@ -63,7 +71,10 @@ function prosody:load(name)
 end
 
 function prosody:fire(event, stanza)
-	return self.hooks[event].handler({ stanza = stanza });
+	for _, hook in ipairs(self.hooks[event]) do
+		local handled = hook.handler({ stanza = stanza });
+		if handled ~= nil then return handled; end
+	end
 end
 
 -- Runs the timers that are due at once. One that asks for it is set again.

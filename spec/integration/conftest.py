@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 
 import pytest
 
@@ -18,6 +19,8 @@ def pytest_sessionstart(session):
     if not library.exists():
         raise pytest.UsageError(f"{library} is not there: run `make all` first")
     servers.become_subreaper()
+    # A run that is told to end takes its servers with it, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

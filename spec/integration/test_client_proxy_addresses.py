@@ -90,7 +90,7 @@ def test_a_stranger_who_knows_the_address_cannot_answer(prosody, target, peer, p
     for type in ("result", "error"):
         position = prosody.log_position()
         stranger.iq(request.sender, STRANGER, type, id=id)
-        prosody.wait_for_log("Dropped an answer from " + stranger.jid, level="debug", since=position)
+        prosody.wait_for_log(f"Dropped an iq of type {type} from {stranger.jid}", level="debug", since=position)
     target.answer(request)
     assert peer.receive().type == "result"
     assert peer.inbox.waiting() == []

@@ -39,35 +39,39 @@ impl Strategy {
 }
 
 /// What a choice may depend on.
-pub struct Circumstances<'a, F> {
+pub trait Circumstances {
     /// The resource chosen last, for whichever requester.
-    pub last: Option<&'a str>,
+    fn last(&self) -> Option<&str>;
     /// The resource that served this requester last.
-    pub known: Option<&'a str>,
+    fn known(&self) -> Option<&str>;
     /// How many requests are outstanding at a resource.
-    pub outstanding: F,
+    fn outstanding(&self, resource: &str) -> usize;
 }
 
 /// Chooses one of the candidates, which are in the order of their JIDs; `None` if there is none.
-pub fn choose<F: Fn(&str) -> usize>(
+pub fn choose(
     strategy: Strategy,
     candidates: &[&Rc<str>],
-    circumstances: &Circumstances<F>,
+    circumstances: &impl Circumstances,
     rng: &mut impl Rng,
 ) -> Option<Rc<str>> {
+    if let [only] = candidates {
+        return Some(Rc::clone(only));
+    }
     let chosen = match strategy {
         Strategy::Random => candidates.choose(rng),
-        Strategy::RoundRobin => after(candidates, circumstances.last),
+        Strategy::RoundRobin => after(candidates, circumstances.last()),
         Strategy::LeastOutstanding => {
-            let load = |jid: &&Rc<str>| (circumstances.outstanding)(jid);
+            let load = |jid: &&Rc<str>| circumstances.outstanding(jid);
             let least = candidates.iter().map(load).min()?;
             let idle = candidates.iter().filter(|jid| load(jid) == least);
             idle.choose(rng)
         }
-        Strategy::Sticky => candidates
-            .iter()
-            .find(|jid| circumstances.known == Some(jid))
-            .or_else(|| candidates.choose(rng)),
+        Strategy::Sticky => {
+            let known = circumstances.known();
+            let same = candidates.iter().find(|jid| known == Some(jid));
+            same.or_else(|| candidates.choose(rng))
+        }
     };
     chosen.map(|jid| Rc::clone(jid))
 }
@@ -89,6 +93,26 @@ mod tests {
         names.iter().map(|name| Rc::from(*name)).collect()
     }
 
+    struct Known<'a> {
+        last: Option<Rc<str>>,
+        known: Option<&'a str>,
+        load: &'a HashMap<&'a str, usize>,
+    }
+
+    impl Circumstances for Known<'_> {
+        fn last(&self) -> Option<&str> {
+            self.last.as_deref()
+        }
+
+        fn known(&self) -> Option<&str> {
+            self.known
+        }
+
+        fn outstanding(&self, resource: &str) -> usize {
+            self.load.get(resource).copied().unwrap_or_default()
+        }
+    }
+
     /// Chooses that often; `load` tells what is outstanding.
     fn chosen(
         strategy: Strategy,
@@ -99,16 +123,12 @@ mod tests {
     ) -> Vec<String> {
         let mut rng = StdRng::seed_from_u64(3);
         let candidates: Vec<&Rc<str>> = candidates.iter().collect();
-        let mut last: Option<Rc<str>> = None;
+        let last = None;
+        let mut circumstances = Known { last, known, load };
         let mut chosen = Vec::new();
         for _ in 0..times {
-            let circumstances = Circumstances {
-                last: last.as_deref(),
-                known,
-                outstanding: |jid: &str| load.get(jid).copied().unwrap_or_default(),
-            };
-            last = choose(strategy, &candidates, &circumstances, &mut rng);
-            chosen.extend(last.as_deref().map(str::to_owned));
+            circumstances.last = choose(strategy, &candidates, &circumstances, &mut rng);
+            chosen.extend(circumstances.last.as_deref().map(str::to_owned));
         }
         chosen
     }

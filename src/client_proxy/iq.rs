@@ -5,31 +5,41 @@ use std::time::Instant;
 
 use rand::Rng;
 
-use super::translation::Decoded;
+use super::reverse::Addressee;
 use super::*;
 use crate::stanza::jid;
 
+/// What becomes of an iq.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is to be sent on with these addresses.
+    Relayed(Addresses),
+    /// It is seen to.
+    Settled,
+    /// It is no request, and no answer that the proxy waits for.
+    Stray,
+}
+
 impl<S: Clone> Proxy<S> {
-    /// Takes an iq addressed to the component. Gives the addresses with which it is to be sent on, if it
-    /// is; a get is kept, as `held`, in case that it has to be sent again.
+    /// Takes an iq addressed to the component; a get is kept, as `held`, in case that it has to be sent
+    /// again.
     pub fn iq(
         &mut self,
         envelope: Envelope,
         held: Option<S>,
         now: Instant,
         rng: &mut impl Rng,
-    ) -> Option<Addresses> {
+    ) -> Verdict {
         match (envelope.type_.as_deref(), &envelope.id) {
-            (Some("get" | "set"), Some(_)) => self.request(envelope, held, now, rng),
-            (Some("result" | "error"), Some(_)) => self.answer(envelope, now),
-            _ => {
-                let line = format!(
-                    "Dropped an iq without a usable type or id from {}",
-                    envelope.from
-                );
-                self.log(Note::debug(line));
-                None
-            }
+            (Some("get" | "set"), Some(_)) => match self.request(envelope, held, now, rng) {
+                Some(addresses) => Verdict::Relayed(addresses),
+                None => Verdict::Settled,
+            },
+            (Some("result" | "error"), Some(_)) => match self.answer(envelope, now) {
+                Some(addresses) => Verdict::Relayed(addresses),
+                None => Verdict::Stray,
+            },
+            _ => Verdict::Stray,
         }
     }
 
@@ -90,52 +100,17 @@ impl<S: Clone> Proxy<S> {
     }
 
     fn choose(&mut self, requester: &Tag, now: Instant, rng: &mut impl Rng) -> Option<Rc<str>> {
-        let circumstances = Circumstances {
-            last: self.last_chosen.as_deref(),
-            known: self.requesters.resource(requester),
-            outstanding: |jid: &str| self.pending.outstanding(jid),
-        };
-        let candidates = self.resources.best(now);
-        let chosen = choose(self.settings.strategy, &candidates, &circumstances, rng);
+        let chosen = choose(
+            self.settings.strategy,
+            &self.resources.best(now),
+            &Seen {
+                proxy: self,
+                requester,
+            },
+            rng,
+        );
         self.last_chosen.clone_from(&chosen);
         chosen
-    }
-
-    /// Sends a request of the target's on to a requester, from the host's own JID.
-    fn ask_requester(
-        &mut self,
-        envelope: Envelope,
-        requester: &str,
-        now: Instant,
-        rng: &mut impl Rng,
-    ) -> Addresses {
-        let request = Request {
-            envelope,
-            asked: Asked::Requester,
-            sent: now,
-            deadline: now + self.settings.timeout,
-            held: None,
-        };
-        let from = self.settings.host.clone();
-        self.pending.insert(requester, from, request, rng)
-    }
-
-    /// Who is meant by an address at the component that the target uses.
-    fn served_requester(&self, address: &str, now: Instant) -> Addressee {
-        let resource = match (jid::node(address), jid::resource(address)) {
-            (None, Some(resource)) => resource,
-            _ => return Addressee::Other,
-        };
-        let (tag, jid) = match self.translator.decode(resource) {
-            Decoded::Foreign => return Addressee::Other,
-            Decoded::Forged => return Addressee::Stranger,
-            Decoded::Carried(jid, tag) => (tag, Some(jid)),
-            Decoded::Digested(tag) => (tag, self.requesters.jid(&tag).map(str::to_owned)),
-        };
-        match jid {
-            Some(jid) if self.requesters.is_served(&tag, now) => Addressee::Requester(jid),
-            _ => Addressee::Stranger,
-        }
     }
 
     /// Sends an answer back to whoever asked, if it is one to a request that is outstanding.
@@ -146,14 +121,7 @@ impl<S: Clone> Proxy<S> {
             from: envelope.to,
             id: envelope.id.unwrap_or_default(),
         };
-        let Some(request) = self.pending.take(&sent) else {
-            let line = format!(
-                "Dropped an answer from {} to {} that nobody waits for",
-                sent.to, sent.from
-            );
-            self.log(Note::debug(line));
-            return None;
-        };
+        let request = self.pending.take(&sent)?;
         if request.asked == Asked::Target {
             self.resources.answered(&sent.to);
             if is_error {
@@ -201,14 +169,24 @@ impl<S: Clone> Proxy<S> {
     }
 }
 
-/// What the target means by an address at the component.
-enum Addressee {
-    /// A requester whom it serves.
-    Requester(String),
-    /// Somebody by the form of the address, but nobody whom it serves.
-    Stranger,
-    /// The component, as anyone may.
-    Other,
+/// What the choice for a requester depends on.
+struct Seen<'a, S> {
+    proxy: &'a Proxy<S>,
+    requester: &'a Tag,
+}
+
+impl<S> Circumstances for Seen<'_, S> {
+    fn last(&self) -> Option<&str> {
+        self.proxy.last_chosen.as_deref()
+    }
+
+    fn known(&self) -> Option<&str> {
+        self.proxy.requesters.resource(self.requester)
+    }
+
+    fn outstanding(&self, resource: &str) -> usize {
+        self.proxy.pending.outstanding(resource)
+    }
 }
 
 #[cfg(test)]
@@ -270,7 +248,7 @@ mod tests {
             (ONE, HOST, "1"),
         ] {
             assert_eq!(fixture.iq(from, to, "result", id), None);
-            assert_eq!(fixture.done(), ["debug"]);
+            assert!(fixture.done().is_empty());
         }
         assert!(fixture.answer(&sent, "result").is_some());
     }
@@ -288,10 +266,17 @@ mod tests {
             type_: Some("get".into()),
             id: None,
         };
-        assert_eq!(fixture.proxy.iq(iq.clone(), None, now, &mut rng), None);
-        iq.type_ = None;
-        assert_eq!(fixture.proxy.iq(iq, None, now, &mut rng), None);
-        assert_eq!(fixture.done(), ["debug", "debug", "debug"]);
+        for (type_, id) in [
+            (Some("get"), None),
+            (None, Some("1")),
+            (Some("result"), None),
+        ] {
+            iq.type_ = type_.map(str::to_owned);
+            iq.id = id.map(str::to_owned);
+            let verdict = fixture.proxy.iq(iq.clone(), None, now, &mut rng);
+            assert_eq!(verdict, Verdict::Stray);
+        }
+        assert!(fixture.done().is_empty());
     }
 
     #[test]
@@ -444,91 +429,5 @@ mod tests {
         assert_eq!(fixture.iq(ROMEO, "x@proxy.example", "get", "1"), None);
         let error = error_to_romeo("x@proxy.example", &RESOURCE_CONSTRAINT);
         assert_eq!(fixture.done(), [error]);
-    }
-
-    /// The address under which the target knows a requester that it has served.
-    fn served(fixture: &mut Fixture, requester: &str) -> String {
-        let sent = fixture.iq(requester, HOST, "get", "1").unwrap();
-        fixture.answer(&sent, "result").unwrap();
-        sent.from
-    }
-
-    #[test]
-    fn the_target_may_ask_whom_it_has_served() {
-        let long = format!("{}@example/{}", "r".repeat(1000), "o".repeat(1023));
-        for requester in [ROMEO, &long] {
-            let mut fixture = Fixture::with(Strategy::Random, &["1", "2"]);
-            let encoded = served(&mut fixture, requester);
-            let sent = fixture.iq(TWO, &encoded, "get", "7").unwrap();
-            assert_eq!(sent, addresses(requester, HOST, "7"));
-            // Another resource uses the same id for the same requester.
-            let other = fixture.iq(ONE, &encoded, "set", "7").unwrap();
-            assert_ne!(other.id, "7");
-            assert_eq!(
-                fixture.iq("tybalt@capulet.example/x", HOST, "result", "7"),
-                None
-            );
-            assert_eq!(
-                fixture.answer(&sent, "error"),
-                Some(addresses(TWO, &encoded, "7"))
-            );
-            assert_eq!(
-                fixture.answer(&other, "result"),
-                Some(addresses(ONE, &encoded, "7"))
-            );
-            assert_eq!(fixture.answer(&sent, "result"), None);
-        }
-    }
-
-    #[test]
-    fn a_requester_that_does_not_answer_the_target() {
-        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        let encoded = served(&mut fixture, ROMEO);
-        fixture.iq(ONE, &encoded, "get", "7").unwrap();
-        fixture.done();
-        fixture.tick(120);
-        let errors = fixture.done();
-        let error = format!("<iq to='{ONE}' from='{encoded}' id='7' type='error'>");
-        let error = errors.iter().find(|xml| xml.starts_with(&error)).unwrap();
-        assert!(error.contains("<remote-server-timeout "));
-    }
-
-    #[test]
-    fn whom_the_target_may_not_ask() {
-        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        let encoded = served(&mut fixture, ROMEO);
-        let forged = Translator::new(&[9; KEY_LEN]).encode(ROMEO).resource;
-        let never_served = Translator::new(&[1; KEY_LEN]).encode("x@y/z").resource;
-        fixture.done();
-        for resource in [forged, never_served] {
-            let address = format!("{HOST}/{resource}");
-            assert_eq!(fixture.iq(ONE, &address, "get", "1"), None);
-            assert!(fixture.done()[0].contains("<item-not-found "));
-        }
-        fixture.tick(3601);
-        fixture.done();
-        assert_eq!(fixture.iq(ONE, &encoded, "get", "1"), None);
-        assert!(fixture.done()[0].contains("<item-not-found "));
-    }
-
-    #[test]
-    fn an_encoded_address_is_nothing_special_for_others() {
-        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        let encoded = served(&mut fixture, ROMEO);
-        let tybalt = "tybalt@capulet.example/x";
-        let sent = fixture.iq(tybalt, &encoded, "get", "1").unwrap();
-        assert_eq!(sent.to, ONE);
-        assert_eq!(
-            fixture.answer(&sent, "result"),
-            Some(addresses(tybalt, &encoded, "1"))
-        );
-        // Nor is any other resource for the target.
-        assert_eq!(
-            fixture
-                .iq(ONE, "proxy.example/home", "get", "1")
-                .unwrap()
-                .to,
-            ONE
-        );
     }
 }

@@ -21,6 +21,7 @@ pub mod pending;
 mod presence;
 pub mod requesters;
 pub mod resources;
+mod reverse;
 pub mod settings;
 pub mod subscription;
 pub mod translation;
@@ -34,6 +35,7 @@ use rand::Rng;
 use crate::notes::Note;
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
 use choice::{Circumstances, choose};
+pub use iq::Verdict;
 use pending::{Addresses, Asked, Pending, Request};
 use requesters::Requesters;
 use resources::Resources;
@@ -277,8 +279,21 @@ mod tests {
             };
             self.received += 1;
             let received = self.received;
-            self.proxy
-                .iq(envelope, Some(received), self.now, &mut self.rng)
+            let verdict = self
+                .proxy
+                .iq(envelope, Some(received), self.now, &mut self.rng);
+            let is_request = matches!(type_, "get" | "set");
+            match verdict {
+                Verdict::Relayed(addresses) => Some(addresses),
+                Verdict::Settled => {
+                    assert!(is_request);
+                    None
+                }
+                Verdict::Stray => {
+                    assert!(!is_request);
+                    None
+                }
+            }
         }
 
         /// Sends the answer to what was sent on with these addresses.

@@ -93,7 +93,7 @@ unsafe fn push_element(state: *mut lua_State, element: &Element) {
 
 /// # Safety
 /// `state` is valid, runs in protected mode, and has a free slot.
-pub(super) unsafe fn push_string(state: *mut lua_State, text: &str) {
+unsafe fn push_string(state: *mut lua_State, text: &str) {
     // SAFETY: as promised by the caller; Lua copies the bytes.
     unsafe {
         ffi::lua_pushlstring(state, text.as_ptr().cast(), text.len());

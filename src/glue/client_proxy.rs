@@ -7,21 +7,20 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mlua::{
-    AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table, UserData,
-    UserDataMethods,
+    AnyUserData, BString, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table,
+    UserData, UserDataMethods, Value,
 };
 use rand::RngExt;
 
-use super::readdress::readdressed;
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
 use crate::client_proxy::translation::KEY_LEN;
-use crate::client_proxy::{Action, Proxy};
+use crate::client_proxy::{Action, Proxy, Verdict};
 use crate::options::Options;
-use crate::stanza::{Envelope, Kind, Stanza};
+use crate::stanza::{Envelope, Kind, Stanza, Texts};
 
 /// How many actions are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
@@ -92,6 +91,7 @@ fn decode_key(text: &str) -> Option<[u8; KEY_LEN]> {
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("adopt", Component::adopt);
+        methods.add_method("iq", Component::iq);
         methods.add_method("receive", Component::receive);
         methods.add_method("drain", Component::drain);
         methods.add_method("tick", Component::tick);
@@ -100,49 +100,72 @@ impl UserData for Component {
     }
 }
 
+/// The attribute of a stanza.
+type Attribute = Option<BString>;
+
 impl Component {
-    /// `proxy:receive(stanza)`: takes a stanza in. Returns the stanza to be sent on in its place or
-    /// `nil`, and whether to call `drain`.
-    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<(Option<Table>, bool)> {
-        let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
-        let held = match &captured {
-            Captured::Head { envelope, .. } if envelope.has_type("get") => {
-                Some(Rc::new(lua.create_registry_value(&stanza)?))
-            }
-            _ => None,
+    /// `proxy:iq(type, to, from, id, stanza)`: takes an iq in. The stanza itself is wanted only if it may be
+    /// sent more than once, which is for a get. Returns the addresses `to, from, id` with which it is to be
+    /// sent on. If it is not, returns `nil`, and `true` unless nobody here waits for it; then `drain` is to
+    /// be called.
+    ///
+    /// Nothing but these strings crosses the border, which costs less than a walk over the table.
+    fn iq(
+        lua: &Lua,
+        this: &Self,
+        (type_, to, from, id, stanza): (Attribute, Attribute, Attribute, Attribute, Option<Table>),
+    ) -> mlua::Result<MultiValue> {
+        let Some(envelope) = envelope(type_, to, from, id) else {
+            return (mlua::Nil, false).into_lua_multi(lua);
         };
-        let addresses = this.state.borrow_mut().receive(captured, held);
-        let relayed = match addresses {
-            Some(addresses) => Some(readdressed(lua, &stanza, &this.stanza_mt, &addresses)?),
+        let held = match stanza {
+            Some(stanza) => Some(Rc::new(lua.create_registry_value(stanza)?)),
             None => None,
         };
-        Ok((relayed, this.state.borrow().is_drain_due()))
+        let verdict = this.state.borrow_mut().iq(envelope, held);
+        match verdict {
+            Verdict::Relayed(Addresses { to, from, id }) => (to, from, id).into_lua_multi(lua),
+            Verdict::Settled => (mlua::Nil, true).into_lua_multi(lua),
+            Verdict::Stray => (mlua::Nil, false).into_lua_multi(lua),
+        }
+    }
+
+    /// `proxy:receive(stanza)`: takes a message or a presence in. `drain` is to be called then.
+    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<()> {
+        let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
+        this.state.borrow_mut().receive(captured);
+        Ok(())
     }
 
     /// `proxy:drain(by_timer)`: the next things to do. Returns `stanzas, requests, notes, drain_after`:
-    /// stanzas of the proxy's own, requests that are sent once more, levels and lines for the log in
-    /// turn (each list or `nil`), and in how many seconds to call again, if that is not under way.
+    /// stanzas of the proxy's own; requests that are sent once more, each followed by its addresses `to`,
+    /// `from` and `id`; levels and lines for the log in turn (each list or `nil`); and in how many seconds
+    /// to call again, if that is not under way.
     fn drain(lua: &Lua, this: &Self, by_timer: bool) -> mlua::Result<MultiValue> {
         let (actions, drain_after) = this.state.borrow_mut().drain(by_timer);
         let [stanzas, requests, notes] = this.tables(lua, actions)?;
         (stanzas, requests, notes, drain_after).into_lua_multi(lua)
     }
 
-    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again, and whether to call
-    /// `drain`.
-    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<(f64, bool)> {
+    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again. `drain` is to be called
+    /// then.
+    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<f64> {
         // Lets go of the stanzas that are not held any more.
         lua.expire_registry_values();
         let state = &mut *this.state.borrow_mut();
         let next = state.proxy.tick(Instant::now(), &mut rand::rng());
-        Ok((next.as_secs_f64(), state.is_drain_due()))
+        Ok(next.as_secs_f64())
     }
 
-    /// `proxy:unsent(stanza)`: what `receive` or `drain` gave to be sent on could not be sent. Returns
-    /// in how many seconds to call `drain`, if that is not under way.
-    fn unsent(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<Option<f64>> {
-        let captured = walk::capture(lua, &stanza, |_| false)?;
-        Ok(this.state.borrow_mut().unsent(captured))
+    /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. Returns in how
+    /// many seconds to call `drain`, if that is not under way.
+    fn unsent(
+        _: &Lua,
+        this: &Self,
+        (type_, to, from, id): (Attribute, Attribute, Attribute, Attribute),
+    ) -> mlua::Result<Option<f64>> {
+        let envelope = envelope(type_, to, from, id);
+        Ok(this.state.borrow_mut().unsent(envelope))
     }
 
     /// `proxy:stop()`: answers everything outstanding. Returns `stanzas, requests, notes`, as `drain`.
@@ -169,9 +192,11 @@ impl Component {
         for action in actions {
             match action {
                 Action::Send(element) => own.push(element),
-                Action::SendAgain(held, addresses) => {
-                    let stanza = lua.registry_value(&held)?;
-                    again.push(readdressed(lua, &stanza, &self.stanza_mt, &addresses)?);
+                Action::SendAgain(held, Addresses { to, from, id }) => {
+                    again.push(lua.registry_value::<Value>(&held)?);
+                    for text in [to, from, id] {
+                        again.push(text.into_lua(lua)?);
+                    }
                 }
                 Action::Log(note) => notes.push(note),
             }
@@ -186,28 +211,27 @@ impl Component {
 }
 
 impl State {
-    fn receive(&mut self, captured: Captured, held: Option<Held>) -> Option<Addresses> {
+    fn iq(&mut self, envelope: Envelope, held: Option<Held>) -> Verdict {
         let now = Instant::now();
-        let proxy = &mut self.proxy;
-        match captured {
-            Captured::Head { envelope, .. } if envelope.kind == Kind::Iq => {
-                return proxy.iq(envelope, held, now, &mut rand::rng());
-            }
-            Captured::Head { envelope, .. } => proxy.message(&envelope),
+        self.proxy.iq(envelope, held, now, &mut rand::rng())
+    }
+
+    fn receive(&mut self, captured: Captured) {
+        let (presence, availability) = match captured {
+            Captured::Head { envelope, .. } => return self.proxy.message(&envelope),
             Captured::Whole(Stanza {
                 envelope, texts, ..
             }) => {
-                let availability =
-                    Availability::new(texts.show.as_deref(), texts.priority.as_deref());
-                proxy.presence(&envelope, availability, now, &mut rand::rng());
+                let Texts { show, priority, .. } = texts;
+                let availability = Availability::new(show.as_deref(), priority.as_deref());
+                (envelope, availability)
             }
-            Captured::Unfit(presence, _) => {
-                let availability = Availability::new(None, None);
-                proxy.presence(&presence, availability, now, &mut rand::rng());
-            }
-            Captured::NotAStanza => {}
-        }
-        None
+            Captured::Unfit(envelope, _) => (envelope, Availability::new(None, None)),
+            Captured::NotAStanza => return,
+        };
+        let now = Instant::now();
+        self.proxy
+            .presence(&presence, availability, now, &mut rand::rng());
     }
 
     fn drain(&mut self, by_timer: bool) -> (Vec<Action<Held>>, Option<f64>) {
@@ -219,18 +243,14 @@ impl State {
         (actions, self.drain_after())
     }
 
-    fn unsent(&mut self, captured: Captured) -> Option<f64> {
-        if let Captured::Head {
-            envelope:
-                Envelope {
-                    to,
-                    from,
-                    type_: Some(type_),
-                    id: Some(id),
-                    ..
-                },
+    fn unsent(&mut self, envelope: Option<Envelope>) -> Option<f64> {
+        if let Some(Envelope {
+            to,
+            from,
+            type_: Some(type_),
+            id: Some(id),
             ..
-        } = captured
+        }) = envelope
         {
             self.proxy.unsent(&type_, Addresses { to, from, id });
         }
@@ -242,15 +262,28 @@ impl State {
         std::iter::from_fn(|| self.proxy.next_action()).collect()
     }
 
-    fn is_drain_due(&self) -> bool {
-        self.proxy.has_actions() && !self.will_drain
-    }
-
     fn drain_after(&mut self) -> Option<f64> {
-        if !self.is_drain_due() {
+        if self.will_drain || !self.proxy.has_actions() {
             return None;
         }
         self.will_drain = true;
         Some(0.0)
     }
+}
+
+/// An iq's envelope, if it has a recipient and a sender.
+fn envelope(type_: Attribute, to: Attribute, from: Attribute, id: Attribute) -> Option<Envelope> {
+    Some(Envelope {
+        kind: Kind::Iq,
+        to: text(to?),
+        from: text(from?),
+        type_: type_.map(text),
+        id: id.map(text),
+    })
+}
+
+/// What is not UTF-8, which Prosody lets through before 0.11, is replaced.
+fn text(bytes: BString) -> String {
+    String::from_utf8(bytes.into())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -4,7 +4,6 @@ mod build;
 mod client_proxy;
 mod component_http;
 mod options;
-mod readdress;
 mod walk;
 
 use mlua::{Lua, Table};

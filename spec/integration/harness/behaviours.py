@@ -93,9 +93,7 @@ def chunked(body, size=7, content_type="application/json", ending=b"0\r\n\r\n"):
     octets = head(200, [("Content-Type", content_type), ("Transfer-Encoding", "chunked")]) + chunks + ending
 
     def behaviour(exchange):
-        exchange.send(octets)
-        if not ending.endswith(b"0\r\n\r\n"):
-            exchange.close()
+        (exchange.send if ending.startswith(b"0\r\n") else exchange.send_and_close)(octets)
     return behaviour
 
 

@@ -54,9 +54,10 @@ class Bot:
     def everything_for(self, peer, to=None):
         """All that the peer has got by the time that a further message of that conversation is answered."""
         text = f"{SENTINEL}{next(self._numbers)}"
-        peer.say(to or self.jid, text)
+        asked = peer.say(to or self.jid, text)
         received = []
         while (stanza := peer.receive()).body != text:
+            assert stanza.id != asked, f"the further message was bounced: {stanza.error}"
             received.append(stanza)
         return received
 

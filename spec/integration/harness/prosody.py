@@ -77,6 +77,8 @@ class Prosody:
     # Starting and stopping
 
     def start(self):
+        """Starts it, or starts it again after `stop`."""
+        self.exit_status = None
         self.c2s_port, self.component_port, self.console_port = free_port(), free_port(), free_port()
         self.log_file = self.directory / "prosody.log"
         self._log = Log(self.log_file)
