@@ -88,7 +88,8 @@ local function tick()
 end
 
 local function receive(event)
-	local stanza, has_actions = proxy:receive(event.stanza);
+	-- What was read from a connection nobody keeps; what a module made it may send to others as well.
+	local stanza, has_actions = proxy:receive(event.stanza, event.origin.conn ~= nil);
 	if stanza then relay(stanza); end
 	if has_actions then drain(false); end
 	return true;
@@ -98,8 +99,14 @@ local function stop()
 	deliver(proxy:stop());
 end
 
-for _, kind in ipairs({ "iq", "message", "presence" }) do
-	for _, place in ipairs({ "bare", "full", "host" }) do
+local function receive_request(event)
+	local type = event.stanza.attr.type;
+	if type == "get" or type == "set" then return receive(event); end
+end
+
+for _, place in ipairs({ "bare", "full", "host" }) do
+	module:hook("iq/"..place, receive_request, 1); -- before any module that would answer itself
+	for _, kind in ipairs({ "iq", "message", "presence" }) do
 		module:hook(kind.."/"..place, receive, -1); -- after mod_iq, which knows of replies to other modules
 	end
 end

@@ -61,9 +61,22 @@ describe("mod_client_proxy", function ()
 		record:load("client_proxy");
 		for _, kind in ipairs({ "message", "presence", "iq" }) do
 			for _, place in ipairs({ "bare", "full", "host" }) do
-				assert.equal(-1, record.hooks[kind.."/"..place].priority);
+				local hooks = record.hooks[kind.."/"..place];
+				assert.equal(-1, hooks[#hooks].priority);
 			end
 		end
+	end);
+
+	it("takes requests before mod_iq, and nothing else", function ()
+		start("1");
+		for _, place in ipairs({ "bare", "full", "host" }) do
+			local first = record.hooks["iq/"..place][1];
+			assert.equal(1, first.priority);
+			assert.is_nil(first.handler({ origin = {}, stanza = st.stanza("iq", { type = "result", id = "1" }) }));
+			assert.is_nil(first.handler({ origin = {}, stanza = st.stanza("iq", { type = "error", id = "1" }) }));
+			assert.is_true(first.handler({ origin = {}, stanza = request({ type = "set" }) }));
+		end
+		assert.equal(3, #record:take_sent());
 	end);
 
 	it("asks for presence when all hosts are there, and ticks on", function ()
@@ -150,6 +163,21 @@ describe("mod_client_proxy", function ()
 		assert.equal(original.tags[1], sent.tags[1]);
 		assert.equal(original.tags[1], sent[1]);
 		assert.equal("?", sent:get_child_text("query", "urn:example:question"));
+	end);
+
+	it("sends what came in over a connection on as it is, but for the addresses", function ()
+		start("1");
+		local original = request({ ["xml:lang"] = "de" });
+		local attr, tags = original.attr, original.tags;
+		record:fire("iq/bare", original, {});
+		local sent = record:take_sent()[1];
+		assert.equal(original, sent);
+		assert.equal(attr, sent.attr);
+		assert.equal(tags, sent.tags);
+		assert.same({ to = TARGET.."/1", from = sent.attr.from, type = "get", id = "1", ["xml:lang"] = "de" }, attr);
+		assert.matches("^proxy%.test/[%w_-]+$", sent.attr.from);
+		local back = answer(sent);
+		assert.same({ to = ROMEO, from = "x@proxy.test", type = "result", id = "1" }, back.attr);
 	end);
 
 	it("sends answers back", function ()
@@ -250,7 +278,7 @@ describe("mod_client_proxy", function ()
 		start("1");
 		local things = { {}, { name = "iq" }, { name = 7, attr = 8 }, st.stanza("x"), st.message({ to = "proxy.test" }) };
 		for _, thing in ipairs(things) do
-			assert.is_true(record:fire("iq/host", thing));
+			assert.is_true(record:fire("message/host", thing));
 		end
 		assert.same({}, record:take_sent());
 	end);

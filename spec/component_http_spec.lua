@@ -35,7 +35,7 @@ describe("mod_component_http", function ()
 		load_module(record);
 		for _, kind in ipairs({ "message", "presence", "iq" }) do
 			for _, place in ipairs({ "bare", "full", "host" }) do
-				assert.equal(-1, record.hooks[kind.."/"..place].priority);
+				assert.equal(-1, record.hooks[kind.."/"..place][1].priority);
 			end
 		end
 	end);

@@ -27,7 +27,12 @@ function prosody.new(host, options)
 		get_option = function (_, name) return options[name]; end;
 		log = log, log_status = log;
 		measure = function () return function (n) self.failures = (self.failures or 0) + n; end; end;
-		hook = function (_, event, handler, priority) self.hooks[event] = { handler = handler, priority = priority }; end;
+		hook = function (_, event, handler, priority)
+			local hooks = self.hooks[event] or {};
+			table.insert(hooks, { handler = handler, priority = priority });
+			table.sort(hooks, function (one, other) return one.priority > other.priority; end);
+			self.hooks[event] = hooks;
+		end;
 		hook_global = function (_, event, handler) self.global_hooks[event] = handler; end;
 		add_timer = function (_, delay, callback) table.insert(self.timers, { delay = delay, callback = callback }); end;
 		open_store = function (_, name) return self:store(name); end;
@@ -54,16 +59,21 @@ function prosody:store(name)
 	};
 end
 
--- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
+-- Loads lua/mod_NAME.lua in place of what was loaded before, and returns what it made of its `module`.
 function prosody:load(name)
+	self.hooks = {};
 	local env = setmetatable({ module = self.module, prosody = { paths = {} } }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
 	assert(loadfile("lua/mod_"..name..".lua", "t", env))();
 	return env.module;
 end
 
-function prosody:fire(event, stanza)
-	return self.hooks[event].handler({ stanza = stanza });
+-- Fires an event with a stanza of a module, or one that came in over the connection.
+function prosody:fire(event, stanza, connection)
+	for _, hook in ipairs(self.hooks[event]) do
+		local result = hook.handler({ origin = { conn = connection }, stanza = stanza });
+		if result ~= nil then return result; end
+	end
 end
 
 -- Runs the timers that are due at once. One that asks for it is set again.

@@ -12,7 +12,7 @@ use mlua::{
 };
 use rand::RngExt;
 
-use super::readdress::readdressed;
+use super::readdress::{readdress, readdressed};
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::client_proxy::pending::Addresses;
@@ -101,9 +101,13 @@ impl UserData for Component {
 }
 
 impl Component {
-    /// `proxy:receive(stanza)`: takes a stanza in. Returns the stanza to be sent on in its place or
-    /// `nil`, and whether to call `drain`.
-    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<(Option<Table>, bool)> {
+    /// `proxy:receive(stanza, is_ours)`: takes a stanza in. Returns the stanza to be sent on in its place
+    /// or `nil`, and whether to call `drain`. If nobody else has the stanza, it is that one itself.
+    fn receive(
+        lua: &Lua,
+        this: &Self,
+        (stanza, is_ours): (Table, bool),
+    ) -> mlua::Result<(Option<Table>, bool)> {
         let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
         let held = match &captured {
             Captured::Head { envelope, .. } if envelope.has_type("get") => {
@@ -113,6 +117,10 @@ impl Component {
         };
         let addresses = this.state.borrow_mut().receive(captured, held);
         let relayed = match addresses {
+            Some(addresses) if is_ours => {
+                readdress(lua, &stanza, &addresses)?;
+                Some(stanza)
+            }
             Some(addresses) => Some(readdressed(lua, &stanza, &this.stanza_mt, &addresses)?),
             None => None,
         };

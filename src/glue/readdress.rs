@@ -1,4 +1,4 @@
-//! A stanza sent on with other addresses: a new table for the stanza itself, everything inside it shared.
+//! A stanza sent on with other addresses: in its own table, or in a new one if others may use it still.
 
 use std::ffi::{CStr, c_int};
 
@@ -8,7 +8,27 @@ use mlua::{Lua, Table};
 use super::build::push_string;
 use crate::client_proxy::pending::Addresses;
 
-/// The stanza with these addresses, as a stanza table of its own.
+/// Gives the stanza these addresses.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn readdress(lua: &Lua, stanza: &Table, addresses: &Addresses) -> mlua::Result<()> {
+    // SAFETY: nothing is left on the stack. An error of Lua (memory is the only one) leaves the closure,
+    // which owns nothing.
+    unsafe {
+        lua.exec_raw(stanza, |state| {
+            ffi::lua_pushstring(state, c"attr".as_ptr());
+            ffi::lua_rawget(state, STANZA);
+            let attributes = ffi::lua_gettop(state);
+            if ffi::lua_type(state, attributes) == ffi::LUA_TTABLE {
+                set_addresses(state, attributes, addresses);
+            }
+            ffi::lua_settop(state, 0);
+        })
+    }
+}
+
+/// The stanza with these addresses, as a stanza table of its own that shares everything inside.
 ///
 /// # Errors
 /// If Lua runs out of memory.
@@ -78,15 +98,20 @@ unsafe fn push_attributes(state: *mut lua_State, to: c_int, addresses: &Addresse
             }
         }
         ffi::lua_settop(state, to);
-        let Addresses {
-            to: recipient,
-            from,
-            id,
-        } = addresses;
-        for (key, value) in [("to", recipient), ("from", from), ("id", id)] {
+        set_addresses(state, to, addresses);
+    }
+}
+
+/// # Safety
+/// `state` is valid, runs in protected mode, has a table at that place of the stack, and two free slots.
+unsafe fn set_addresses(state: *mut lua_State, attributes: c_int, addresses: &Addresses) {
+    let Addresses { to, from, id } = addresses;
+    for (key, value) in [("to", to), ("from", from), ("id", id)] {
+        // SAFETY: as promised by the caller.
+        unsafe {
             push_string(state, key);
             push_string(state, value);
-            ffi::lua_rawset(state, to);
+            ffi::lua_rawset(state, attributes);
         }
     }
 }
