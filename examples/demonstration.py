@@ -9,6 +9,7 @@ import slixmpp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "spec" / "integration"))
 
+from harness.user import connect_unencrypted  # noqa: E402
 from harness.waiting import DEADLINE  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -19,16 +20,11 @@ class Client(slixmpp.ClientXMPP):
     """A client of a Prosody on this machine."""
 
     def __init__(self, jid):
-        # Nothing leaves the machine: the password may go without encryption.
-        super().__init__(jid, PASSWORD, plugin_config={"feature_mechanisms": {"unencrypted_scram": True}})
+        super().__init__(jid, PASSWORD)
 
     async def log_in(self, port):
         online = asyncio.ensure_future(self.wait_until("session_start", DEADLINE))
-        if hasattr(self, "enable_plaintext"):  # slixmpp 1.9 and later
-            self.enable_starttls, self.enable_plaintext = False, True
-            self.connect(HOST, port)
-        else:
-            self.connect((HOST, port), force_starttls=False, disable_starttls=True)
+        connect_unencrypted(self, port)
         await online
         self.send_presence()
 

@@ -22,7 +22,10 @@ if installed and not package.cpath:find(installed, 1, true) then
 	package.cpath = package.cpath..";"..installed;
 end
 
-local native = require "prosody_components";
+local found, native = pcall(require, "prosody_components");
+if not found then
+	return refuse(("the library prosody_components cannot be loaded into %s: %s"):format(_VERSION, native));
+end
 if native.version ~= VERSION then
 	return refuse(("this module is version %s and the library prosody_components is version %s: restart Prosody, "
 		.."and install both from one package if that does not help"):format(VERSION, native.version));
@@ -60,16 +63,14 @@ local function send(stanza)
 end
 
 -- Sends a stanza on with other addresses. As everywhere in Prosody it is the same table that goes on, and whoever
--- keeps it makes a copy. A request gets its own addresses back: its sender may look at it once more.
+-- keeps it makes a copy. It gets its own addresses back: its sender may look at it once more.
 local drain_later;
 local function relay(stanza, to, from, id)
 	local attr = stanza.attr;
 	local own_to, own_from, own_id = attr.to, attr.from, attr.id;
 	attr.to, attr.from, attr.id = to, from, id;
 	local sent = send(stanza);
-	if attr.type == "get" or attr.type == "set" then
-		attr.to, attr.from, attr.id = own_to, own_from, own_id;
-	end
+	attr.to, attr.from, attr.id = own_to, own_from, own_id;
 	if not sent then drain_later(proxy:unsent(attr.type, to, from, id)); end
 end
 

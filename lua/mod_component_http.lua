@@ -22,7 +22,10 @@ if installed and not package.cpath:find(installed, 1, true) then
 	package.cpath = package.cpath..";"..installed;
 end
 
-local native = require "prosody_components";
+local found, native = pcall(require, "prosody_components");
+if not found then
+	return refuse(("the library prosody_components cannot be loaded into %s: %s"):format(_VERSION, native));
+end
 if native.version ~= VERSION then
 	return refuse(("this module is version %s and the library prosody_components is version %s: restart Prosody, "
 		.."and install both from one package if that does not help"):format(VERSION, native.version));

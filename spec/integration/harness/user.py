@@ -9,6 +9,16 @@ import slixmpp
 from .waiting import DEADLINE, wait_until
 
 
+def connect_unencrypted(client, port):
+    """Has a slixmpp client connect to a Prosody on this machine; nothing of it leaves the machine."""
+    client["feature_mechanisms"].unencrypted_plain = True
+    if hasattr(client, "enable_plaintext"):  # slixmpp 1.9 and later
+        client.enable_starttls, client.enable_plaintext = False, True
+        client.connect("127.0.0.1", port)
+    else:
+        client.connect(("127.0.0.1", port), disable_starttls=True, force_starttls=False)
+
+
 class SlixmppUser:
     """A context manager: logged in on entry, logged out on exit. Stanzas are kept by the event that told of them."""
 
@@ -35,13 +45,12 @@ class SlixmppUser:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self.client = slixmpp.ClientXMPP(self._jid, self._password)
-        self.client["feature_mechanisms"].unencrypted_plain = True
         for plugin in self._plugins:
             self.client.register_plugin(plugin)
         for event in self.EVENTS:
             self.client.add_event_handler(event, self._received[event].append)
         self.client.add_event_handler("session_start", lambda _: self._ready.set())
-        self.client.connect(("127.0.0.1", self._port), disable_starttls=True, force_starttls=False)
+        connect_unencrypted(self.client, self._port)
         self._loop.run_until_complete(self.client.disconnected)
         left = asyncio.all_tasks(self._loop)
         for task in left:
