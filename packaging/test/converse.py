@@ -1,5 +1,7 @@
 """A message to a web service and back, and a query to a client behind its proxy: that the installed modules work."""
 
+import contextlib
+import socket
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ from harness.client import User
 from harness.waiting import wait_until
 
 PORT = 5222
+WEB_SERVICE_PORT = 8080
 QUESTION = "<query xmlns='urn:example:question'/>"
 ANSWER = "<answer xmlns='urn:example:question'>42</answer>"
 
@@ -19,6 +22,12 @@ def log_in(jid):
         except OSError:
             return None
     return wait_until(attempt, f"Prosody on port {PORT}")
+
+
+def web_service_listens():
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", WEB_SERVICE_PORT)):
+        return True
+    return False
 
 
 def take(user, kind, condition):
@@ -56,8 +65,9 @@ def iq_among(user):
 
 
 def main():
-    service = subprocess.Popen([sys.executable, "/test/echo.py", "8080"], stdout=subprocess.DEVNULL)
+    service = subprocess.Popen([sys.executable, "/test/echo.py", str(WEB_SERVICE_PORT)], stdout=subprocess.DEVNULL)
     try:
+        wait_until(web_service_listens, "the web service")
         alice, client = log_in("alice@localhost"), log_in("implementation@localhost")
         ask_the_web_service(alice)
         ask_the_client(alice, client)
