@@ -45,23 +45,31 @@ def ask_the_web_service(alice):
 
 def ask_the_client(alice, client):
     client.send("<presence/>")
-    request = take(client, "presence", lambda presence: presence.type == "subscribe")
-    client.send(f"<presence to='{request.sender}' type='subscribed'/>")
 
-    def answered():
+    def reach():
+        """Asks once; what arrives at the client, or None if it came back because nobody is behind the proxy yet."""
         alice.iq("proxy.localhost", QUESTION, id="q1")
-        # Until the proxy has seen the client's presence, it has nobody to ask.
-        outcome = wait_until(lambda: iq_among(client) or iq_among(alice), "an iq at either end")
+        outcome = wait_until(lambda: query_at(client) or answer_at(alice), "an iq at either end")
         return outcome if outcome.error is None else None
-    query = wait_until(answered, "the query at the client")
+    query = wait_until(reach, "the query at the client")
     client.send(stanza.build("iq", ANSWER, type="result", to=query.sender, id=query.id))
-    result = take(alice, "iq", lambda iq: iq.id == "q1")
+    result = wait_until(lambda: answer_at(alice), "the answer")
     assert result.type == "result" and result.sender == "proxy.localhost", result
     assert result.child("{urn:example:question}answer").text == "42", result
 
 
-def iq_among(user):
-    return next((found for found in user.inbox.waiting() if found.kind == "iq"), None)
+def query_at(client):
+    """The question, if it has come; on the way the proxy is allowed to see the client's presence."""
+    for received in client.inbox.waiting():
+        if received.type == "subscribe":
+            client.send(f"<presence to='{received.sender}' type='subscribed'/>")
+        elif received.child("{urn:example:question}query") is not None:
+            return received
+    return None
+
+
+def answer_at(alice):
+    return next((received for received in alice.inbox.waiting() if received.id == "q1"), None)
 
 
 def main():
