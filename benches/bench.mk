@@ -9,6 +9,12 @@ bench: ## Measure against Prosody's own limit, in about three minutes (BENCH='--
 	$(CARGO) build --locked --release $(LOAD)
 	$(ON_PROSODY) $(PYTHON) benches/run.py $(or $(BENCH),--save)
 
+.PHONY: bench-strategies
+bench-strategies: ## Measure the strategies of client_proxy with a slow client among fast ones
+	@$(PREREQUISITES) cargo cc prosody
+	@$(MAKE) --no-print-directory all
+	$(ON_PROSODY) $(PYTHON) benches/strategies.py
+
 MICRO := --manifest-path benches/micro/Cargo.toml --target-dir target/micro
 
 .PHONY: bench-micro

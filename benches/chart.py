@@ -35,7 +35,7 @@ def draw(settings):
     parts, top = [], MARGIN
     for setting, figure, title, note in PANELS:
         if setting in settings:
-            drawn, height = panel(settings[setting], figure, title, note, top)
+            drawn, height = panel(settings[setting]["parties"], figure, title, note, top)
             parts += drawn
             top += height
     return (

@@ -1,6 +1,6 @@
 """The results as text: a table of everything, then what was to be reached."""
 
-from settings import DIRECT, ECHO, HTTP, NAMES, NATIVE, NETHTTP, PROXY, SETTINGS
+from settings import DIRECT, ECHO, HTTP, NAMES, NATIVE, NETHTTP, PROXY
 
 MEGABYTE = 1_000_000
 
@@ -8,17 +8,16 @@ MEGABYTE = 1_000_000
 def show(results):
     machine = results["machine"]
     print(f"{machine['cpu']}, {machine['cores']} cores, {machine['prosody']}")
-    for setting in SETTINGS:
-        if setting.name in results["settings"]:
-            show_setting(setting, results["settings"][setting.name])
+    for name, setting in results["settings"].items():
+        show_setting(name, **setting)
     show_memory(results)
     show_figures(results)
     for fault in results["faults"]:
         print(f"WRONG: {fault}")
 
 
-def show_setting(setting, parties):
-    print(f"\n{setting.title} [{setting.name}], median of {setting.rounds} and spread")
+def show_setting(name, title, rounds, parties):
+    print(f"\n{title} [{name}], median of {rounds} and spread")
     print(f"  {'':18} {'per second':>26} {'of first':>8} {'main thread µs':>14} {'workers µs':>10} {'p50 µs':>9} {'p99 µs':>9}")
     first = next(iter(parties.values()))["rate"]["median"]
     for party, figures in parties.items():
@@ -54,10 +53,10 @@ def figures(results):
     settings = results["settings"]
 
     def median(setting, party, name):
-        return settings[setting][party][name]["median"]
+        return settings[setting]["parties"][party][name]["median"]
 
     def has(setting, *parties):
-        return all(party in settings.get(setting, {}) for party in parties)
+        return setting in settings and all(party in settings[setting]["parties"] for party in parties)
 
     def ratio(setting, party, other, name):
         return median(setting, party, name) / median(setting, other, name)

@@ -20,7 +20,7 @@ import chart
 import report
 from memory import InFlight, queued
 from server import BENCHES, Backend, Server
-from settings import DIRECT, HTTP, IMPLEMENTATION, NATIVE, NETHTTP, PROXY, PROXY_HOST, SETTINGS, TARGET_HOST, hosts
+from settings import DIRECT, IMPLEMENTATION, NATIVE, OVER_HTTP, PROXY, PROXY_HOST, SETTINGS, TARGET_HOST, hosts
 
 IN_FLIGHT, QUEUE = "in-flight", "queue"
 
@@ -28,22 +28,17 @@ IN_FLIGHT, QUEUE = "in-flight", "queue"
 def main():
     arguments = parse_arguments()
     chosen = [setting for setting in SETTINGS if re.search(arguments.only, setting.name)]
-    if arguments.parties:
-        kept = arguments.parties.split(",")
-        chosen = [setting.among(kept) for setting in chosen]
-        chosen = [setting for setting in chosen if setting.parties]
     results = {"machine": machine(), "settings": {}, "faults": []}
     with contextlib.ExitStack() as stack:
         backend = stack.enter_context(Backend())
         in_flight = None
         if re.search(arguments.only, IN_FLIGHT):
-            parties = [party for party in (NETHTTP, HTTP) if not arguments.parties or party in kept]
-            in_flight = stack.enter_context(InFlight(parties, backend))
+            in_flight = stack.enter_context(InFlight(OVER_HTTP, backend))
             progress(IN_FLIGHT)
             in_flight.run()
         if chosen:
             measure(chosen, backend, arguments, results)
-        if re.search(arguments.only, QUEUE) and (not arguments.parties or HTTP in kept):
+        if re.search(arguments.only, QUEUE):
             progress(QUEUE)
             results["queue"] = queued(backend)
         if in_flight:
@@ -61,7 +56,6 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--only", default="", metavar="REGEX", help="the settings whose name matches")
-    parser.add_argument("--parties", metavar="A,B", help="these parties only")
     parser.add_argument("--seconds", type=float, help="length of each run")
     parser.add_argument("--rounds", type=int, help="rounds of each setting")
     parser.add_argument("--save", action="store_true", help="write JSON and chart into benches/results")
@@ -84,7 +78,7 @@ def measure(settings, backend, arguments, results):
             server.connect_native("native.bench.test")
         for setting in settings:
             results["settings"][setting.name] = take_turns(setting, server, arguments, results["faults"])
-        results["faults"] += [f"Prosody logged: {line}" for line in server.log()[:10]]
+        results["faults"] += [f"Prosody logged: {line}" for line in server.log() if line.level == "error"]
 
 
 def take_turns(setting, server, arguments, faults):
@@ -98,11 +92,12 @@ def take_turns(setting, server, arguments, faults):
             runs[party].append(run)
             if any(run["faults"].values()):
                 faults.append(f"{setting.name}, {party}: {run['faults']}")
-    return {party: summary(of_party) for party, of_party in runs.items()}
+    return {"title": setting.title, "rounds": rounds, "parties": {party: summary(runs[party]) for party in runs}}
 
 
 def one_run(setting, party, server, seconds):
-    options = {**setting.load(), "seconds": seconds}
+    options = {"outstanding": setting.outstanding, "senders": setting.senders or setting.outstanding,
+               "size": setting.size, "seconds": seconds}
     if party in (DIRECT, PROXY):
         to = PROXY_HOST if party == PROXY else IMPLEMENTATION
         return server.load("iqs", to, target_host=TARGET_HOST, implementation=IMPLEMENTATION, **options)
@@ -131,8 +126,8 @@ def progress(text):
 def save(results):
     directory = BENCHES / "results"
     directory.mkdir(exist_ok=True)
-    (directory / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
-    (directory / "bench.svg").write_text(chart.draw(results["settings"]))
+    (directory / "bench.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (directory / "bench.svg").write_text(chart.draw(results["settings"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def external(host):
 class Server(Prosody):
     """Prosody as an admin would run it: no debug log. The load generator's component is always there."""
 
-    def __init__(self, hosts):
-        super().__init__([external(LOAD_HOST), *hosts])
+    def __init__(self, hosts, accounts=None):
+        super().__init__([external(LOAD_HOST), *hosts], accounts)
         self._programs = contextlib.ExitStack()
 
     def configuration(self):

@@ -44,15 +44,6 @@ class Setting:
             return f"{party}.bench.test"
         return f"{self.reply}-{self.delay}-{self.scheme}.{party.replace('_', '-')}.bench.test"
 
-    def among(self, parties):
-        """This setting with none but these parties."""
-        return dataclasses.replace(self, parties=tuple(party for party in self.parties if party in parties))
-
-    def load(self):
-        """The load generator's options."""
-        options = {"outstanding": self.outstanding, "size": self.size}
-        return {**options, "senders": self.senders} if self.senders else options
-
 
 MESSAGES = (ECHO, NATIVE, NETHTTP, HTTP)
 OVER_HTTP = (NETHTTP, HTTP)

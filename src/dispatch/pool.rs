@@ -1,13 +1,13 @@
 //! Worker threads: none before the first exchange, as many as are needed then, a few in the end.
 //!
 //! An exchange occupies its worker while the service thinks, so a slow service needs as many workers as
-//! there are exchanges in flight; a fast one is served best by a few. One more thread, the overseer,
-//! tells the two apart by what gets finished, starts workers while that is too little, and lets those
-//! go that had nothing to do.
+//! there are exchanges in flight; a fast one is served best by a few, which find the next exchange
+//! waiting when they come back and need not be woken. One more thread, the overseer, tells the two apart
+//! by how long exchanges take, starts workers accordingly, and lets those go that had nothing to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -17,14 +17,18 @@ use super::http::Service;
 use super::queue::Queue;
 use super::threads;
 
-/// So many workers are started without looking twice: what serves a fast service best on a small machine.
-const BASE: usize = 8;
+/// So many workers are started without looking twice.
+const BASE: usize = 4;
+
+/// So many exchanges per millisecond are more than Prosody's thread hands in.
+const EXCHANGES_PER_MILLISECOND: u64 = 8;
 
 /// So many workers stay when there is nothing to do.
 const RESERVE: usize = 2;
 
-/// How long the overseer watches before it starts more.
-const WATCH: Duration = Duration::from_millis(2);
+/// How long the overseer watches before it starts more: longer than a busy machine keeps a thread from
+/// running as a rule.
+const WATCH: Duration = Duration::from_millis(10);
 
 /// How often it looks for workers that nobody needs.
 const REVIEW: Duration = Duration::from_secs(5);
@@ -53,8 +57,8 @@ struct Crew {
     live: AtomicUsize,
     /// The fewest workers that waited since the last review.
     least_idle: AtomicUsize,
-    /// Exchanges finished since the overseer last looked.
-    finished: AtomicUsize,
+    /// The shortest exchange since the overseer last looked, in microseconds; `u64::MAX` if none ended.
+    shortest: AtomicU64,
     /// Whether the system refused a thread since somebody asked.
     refused: AtomicBool,
     stopping: AtomicBool,
@@ -80,7 +84,7 @@ impl Pool {
             limit: AtomicUsize::new(limit),
             live: AtomicUsize::new(0),
             least_idle: AtomicUsize::new(0),
-            finished: AtomicUsize::new(0),
+            shortest: AtomicU64::new(u64::MAX),
             refused: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -158,8 +162,10 @@ impl Crew {
             self.least_idle.fetch_min(self.queue.idle(), SeqCst);
             // Another task may have counted on this worker.
             self.call_if_short();
+            let begun = Instant::now();
             let concluded = exchange.run();
-            self.finished.fetch_add(1, SeqCst);
+            let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.shortest.fetch_min(micros, SeqCst);
             self.completions.push(concluded);
         }
     }
@@ -193,7 +199,7 @@ impl Overseer {
         }
     }
 
-    /// Starts workers for as long as tasks wait and too little gets finished.
+    /// Starts workers for as long as tasks wait and more workers would be of use.
     fn reinforce(&self) {
         let crew = &*self.crew;
         while !crew.stopping.load(SeqCst) {
@@ -203,17 +209,18 @@ impl Overseer {
             if waiting == 0 || room == 0 {
                 return;
             }
-            if live < BASE {
-                self.hire(waiting.min(room).min(BASE - live));
-                continue;
-            }
-            crew.finished.store(0, SeqCst);
-            std::thread::sleep(WATCH);
-            // Workers that finish one exchange in two looks are waiting for the machine, not for the
-            // service: more of them would be in each other's way.
-            if crew.finished.load(SeqCst) < live / 2 {
-                self.hire(waiting.min(room).min(live));
-            }
+            let useful = if live < BASE { BASE } else { self.watch(live) };
+            self.hire(waiting.min(room).min(useful.saturating_sub(live)));
+        }
+    }
+
+    /// Watches how long exchanges take, and returns how many workers that can occupy.
+    fn watch(&self, live: usize) -> usize {
+        self.crew.shortest.store(u64::MAX, SeqCst);
+        std::thread::sleep(WATCH);
+        match self.crew.shortest.load(SeqCst) {
+            u64::MAX => 2 * live,
+            micros => workers_for(micros),
         }
     }
 
@@ -252,11 +259,32 @@ impl Overseer {
     }
 }
 
+/// How many workers can be busy with exchanges of which the shortest takes that long.
+///
+/// The shortest, since the others may have had to wait for the machine: then more workers would only be
+/// in each other's way.
+fn workers_for(shortest_micros: u64) -> usize {
+    let busy = shortest_micros.saturating_mul(EXCHANGES_PER_MILLISECOND) / 1000;
+    usize::try_from(busy).unwrap_or(usize::MAX).max(BASE)
+}
+
 /// Gives the memory of threads that are gone back to the system.
 fn return_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes no pointer, and locks what it touches.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_service_takes_more_workers_than_a_fast_one() {
+        assert_eq!([0, 100, 500].map(workers_for), [BASE; 3]);
+        assert_eq!([1_000, 20_000].map(workers_for), [8, 160]);
+        assert!(workers_for(1_000_000) > 1_000 && workers_for(u64::MAX) > 1_000);
     }
 }
