@@ -15,9 +15,9 @@ local function refuse(problem)
 	end
 end
 
--- What prosodyctl installs is found by Prosody, but its libraries are not by Lua.
-local installer = prosody.paths and prosody.paths.installer;
-local installed = installer and ("%s/lib/lua/%s/?.so"):format(installer, _VERSION:match("%d%.%d"));
+-- Prosody finds a module that LuaRocks has installed, but Lua does not find the library in the same tree.
+local tree = module.path and module.path:match("^(.*)/share/lua/%d%.%d/");
+local installed = tree and ("%s/lib/lua/%s/?.so"):format(tree, _VERSION:match("%d%.%d"));
 if installed and not package.cpath:find(installed, 1, true) then
 	package.cpath = package.cpath..";"..installed;
 end

@@ -1,5 +1,7 @@
 """A message to a web service and back, and a query to a client behind its proxy: that the installed modules work."""
 
+import contextlib
+import socket
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ from harness.client import User
 from harness.waiting import wait_until
 
 PORT = 5222
+WEB_SERVICE_PORT = 8080
 QUESTION = "<query xmlns='urn:example:question'/>"
 ANSWER = "<answer xmlns='urn:example:question'>42</answer>"
 
@@ -19,6 +22,12 @@ def log_in(jid):
         except OSError:
             return None
     return wait_until(attempt, f"Prosody on port {PORT}")
+
+
+def web_service_listens():
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", WEB_SERVICE_PORT)):
+        return True
+    return False
 
 
 def take(user, kind, condition):
@@ -36,28 +45,37 @@ def ask_the_web_service(alice):
 
 def ask_the_client(alice, client):
     client.send("<presence/>")
-    request = take(client, "presence", lambda presence: presence.type == "subscribe")
-    client.send(f"<presence to='{request.sender}' type='subscribed'/>")
 
-    def answered():
+    def reach():
+        """Asks once; what arrives at the client, or None if it came back because nobody is behind the proxy yet."""
         alice.iq("proxy.localhost", QUESTION, id="q1")
-        # Until the proxy has seen the client's presence, it has nobody to ask.
-        outcome = wait_until(lambda: iq_among(client) or iq_among(alice), "an iq at either end")
+        outcome = wait_until(lambda: query_at(client) or answer_at(alice), "an iq at either end")
         return outcome if outcome.error is None else None
-    query = wait_until(answered, "the query at the client")
+    query = wait_until(reach, "the query at the client")
     client.send(stanza.build("iq", ANSWER, type="result", to=query.sender, id=query.id))
-    result = take(alice, "iq", lambda iq: iq.id == "q1")
+    result = wait_until(lambda: answer_at(alice), "the answer")
     assert result.type == "result" and result.sender == "proxy.localhost", result
     assert result.child("{urn:example:question}answer").text == "42", result
 
 
-def iq_among(user):
-    return next((found for found in user.inbox.waiting() if found.kind == "iq"), None)
+def query_at(client):
+    """The question, if it has come; on the way the proxy is allowed to see the client's presence."""
+    for received in client.inbox.waiting():
+        if received.type == "subscribe":
+            client.send(f"<presence to='{received.sender}' type='subscribed'/>")
+        elif received.child("{urn:example:question}query") is not None:
+            return received
+    return None
+
+
+def answer_at(alice):
+    return next((received for received in alice.inbox.waiting() if received.id == "q1"), None)
 
 
 def main():
-    service = subprocess.Popen([sys.executable, "/test/echo.py", "8080"], stdout=subprocess.DEVNULL)
+    service = subprocess.Popen([sys.executable, "/test/echo.py", str(WEB_SERVICE_PORT)], stdout=subprocess.DEVNULL)
     try:
+        wait_until(web_service_listens, "the web service")
         alice, client = log_in("alice@localhost"), log_in("implementation@localhost")
         ask_the_web_service(alice)
         ask_the_client(alice, client)

@@ -30,13 +30,28 @@ configure() {
 	prosodyctl register implementation localhost secret
 }
 
-start_prosody() { /etc/init.d/prosody start; }
-stop_prosody() { /etc/init.d/prosody stop; }
+# As Debian's systemd unit does it; its init script looks for another Lua when it is to stop Prosody.
+start_prosody() {
+	install -d -o prosody -g prosody /run/prosody
+	setpriv --reuid=prosody --regid=prosody --init-groups prosody -F >/dev/null &
+	prosody=$!
+}
+stop_prosody() {
+	kill "$prosody"
+	wait "$prosody" || fail "Prosody ends with status $?"
+}
 
 # Two conversations: one with a web service, one with a client behind its proxy.
 converse() { python3 /test/converse.py || fail 'the components do not answer'; }
 
-logged() { grep -q "$1" /var/log/prosody/prosody.log || fail "no log line with: $1"; }
+# Waits for a log line with that pattern.
+logged() {
+	for _ in $(seq 200); do
+		! grep -q "$1" /var/log/prosody/prosody.log || return 0
+		sleep 0.1
+	done
+	fail "no log line with: $1"
+}
 
 for tool in cc gcc cargo rustc; do
 	! command -v "$tool" || fail "$tool is here; a stock system has none"

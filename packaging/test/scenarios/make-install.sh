@@ -17,7 +17,7 @@ for module in /usr/lib/prosody/modules/mod_component_http.lua /usr/lib/prosody/m
 done
 : >/var/log/prosody/prosody.log
 start_prosody
-stop_prosody
 for host in bot.localhost:component_http proxy.localhost:client_proxy; do
 	logged "$host.*error.*9\\.9\\.9.*restart Prosody"
 done
+stop_prosody
