@@ -90,7 +90,7 @@ audit: all ## Check licences, dependencies and the library itself; needs cargo-d
 	@$(PREREQUISITES) cargo-deny
 	packaging/check-library.sh $(LIBRARY)
 	packaging/check-msrv.py
-	cargo deny --offline --locked --features $(LUA_FEATURE) --config packaging/deny.toml \
+	$(CARGO) deny --offline --locked --features $(LUA_FEATURE) --config packaging/deny.toml \
 		check licenses bans sources
 
 ## Other machines
