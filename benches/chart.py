@@ -38,6 +38,8 @@ def draw(settings):
             drawn, height = panel(settings[setting]["parties"], figure, title, note, top)
             parts += drawn
             top += height
+    parts.append(text(MARGIN, top + 4, "Bars are medians, lines the spread of all rounds.", "note"))
+    top += MARGIN + 4
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" viewBox="0 0 {WIDTH} {top}" role="img">\n'
         f"<title>component_http beside an in-process echo, a native component and a pure-Lua one</title>\n"

@@ -83,7 +83,7 @@ def measure(settings, backend, arguments, results):
 
 def take_turns(setting, server, arguments, faults):
     rounds = arguments.rounds or (1 if arguments.quick else setting.rounds)
-    seconds = arguments.seconds or (0.4 if arguments.quick else 1)
+    seconds = arguments.seconds or (0.4 if arguments.quick else 0.8)
     runs = {party: [] for party in setting.parties}
     for number in range(rounds):
         for party in setting.parties:

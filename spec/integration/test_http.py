@@ -38,6 +38,7 @@ def slowly(octets):
     pytest.param(slowly(b"HTTP/1.1 200 OK\r\n" + TYPE + b"Content-Length: 16\r\n\r\n" + JSON), id="octet by octet"),
     pytest.param(respond(200, JSON, headers=[("Connection", "close")]), id="Connection: close announced"),
     pytest.param(respond(200, JSON, headers=[(f"X-{n}", "v" * 50) for n in range(50)]), id="fifty headers"),
+    pytest.param(respond(200, JSON, headers=[("X", "v" * 30_000)]), id="a head of 30 kB"),
     pytest.param(respond(200, JSON, headers=[("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")]), id="cookies"),
 ])
 def test_reply_however_it_is_framed(bot, peer, behaviour):

@@ -13,7 +13,8 @@
 //! The stanza itself stays with the caller: [`Proxy`] only says with which addresses it is sent on.
 //! [`translation`] makes ENCODED, [`resources`] and [`choice`] find the resource, [`pending`] knows what
 //! is between steps 2 and 3, and [`subscription`] sees to it that the resources are known. Every request
-//! ends in exactly one answer: its own or one error.
+//! ends in exactly one answer: its own or one error. The target may ask a requester in turn, by the address
+//! that it knows; [`requesters`] remembers whom.
 
 pub mod choice;
 mod iq;
@@ -25,6 +26,7 @@ mod reverse;
 pub mod settings;
 pub mod subscription;
 pub mod translation;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -115,13 +117,6 @@ impl<S: Clone> Proxy<S> {
         self.settings = settings;
     }
 
-    /// Answers everything outstanding by an error: the component goes.
-    pub fn bounce_all(&mut self) {
-        for request in self.pending.take_all() {
-            self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
-        }
-    }
-
     /// Takes a message addressed to the component: it has no use for any.
     pub fn message(&mut self, envelope: &Envelope) {
         self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED);
@@ -149,28 +144,6 @@ impl<S: Clone> Proxy<S> {
     /// The next thing to do, in the order in which it came up.
     pub fn next_action(&mut self) -> Option<Action<S>> {
         self.actions.pop_front()
-    }
-
-    /// A stanza of that type could not be sent on with these addresses. Its sender is told so if it was a
-    /// request, its recipient if it was the answer that this one waits for.
-    pub fn unsent(&mut self, type_: &str, addresses: Addresses) {
-        let envelope = if matches!(type_, "get" | "set") {
-            self.pending
-                .take(&addresses)
-                .map(|request| request.envelope)
-        } else {
-            let Addresses { to, from, id } = addresses;
-            Some(Envelope {
-                kind: crate::stanza::Kind::Iq,
-                to: from,
-                from: to,
-                type_: Some("get".to_owned()),
-                id: Some(id),
-            })
-        };
-        if let Some(envelope) = envelope {
-            self.refuse(&envelope, &INTERNAL_SERVER_ERROR);
-        }
     }
 
     fn refuse(&mut self, envelope: &Envelope, error: &StanzaError) {
@@ -383,22 +356,6 @@ mod tests {
         );
         assert_eq!(fixture.answer(&sent, "result"), None);
         assert_eq!(fixture.iq(ROMEO, HOST, "get", "2"), None);
-    }
-
-    #[test]
-    fn what_cannot_be_sent_is_answered_by_an_error() {
-        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        let error = error_to_romeo("x@proxy.example", &INTERNAL_SERVER_ERROR);
-        let sent = fixture.iq(ROMEO, "x@proxy.example", "set", "1").unwrap();
-        fixture.proxy.unsent("set", sent.clone());
-        assert_eq!(fixture.done(), [error.as_str()]);
-        fixture.proxy.unsent("set", sent);
-        assert!(fixture.done().is_empty());
-
-        let sent = fixture.iq(ROMEO, "x@proxy.example", "set", "1").unwrap();
-        let answer = fixture.answer(&sent, "result").unwrap();
-        fixture.proxy.unsent("result", answer);
-        assert_eq!(fixture.done(), [error]);
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Completions {
     pub fn reset(&self) {
         // Fails only if it was not readable.
         let _ = self.event.read();
-        self.signalled.store(false, SeqCst);
+        // A swap, not a store: it has to see what was pushed by whoever found the flag set.
+        self.signalled.swap(false, SeqCst);
     }
 
     /// Takes the oldest, if there is any.

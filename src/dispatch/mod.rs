@@ -11,7 +11,7 @@ pub mod http;
 pub mod lanes;
 pub mod pool;
 pub mod queue;
-mod tcp_info;
+mod tcp;
 #[cfg(test)]
 mod testing;
 pub mod threads;

@@ -116,7 +116,7 @@ impl Component {
         (type_, to, from, id, stanza): (Attribute, Attribute, Attribute, Attribute, Option<Table>),
     ) -> mlua::Result<MultiValue> {
         let Some(envelope) = envelope(type_, to, from, id) else {
-            return (mlua::Nil, false).into_lua_multi(lua);
+            return (mlua::Nil, true).into_lua_multi(lua);
         };
         let held = match stanza {
             Some(stanza) => Some(Rc::new(lua.create_registry_value(stanza)?)),

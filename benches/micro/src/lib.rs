@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use prosody_components::client_proxy::translation::{KEY_LEN, Translator};
 use prosody_components::component_http::response::replies;
 use prosody_components::component_http::{Scope, Settings, request};
 use prosody_components::options::{OptionValue, Options};
@@ -13,6 +14,8 @@ const TEXT: &str = "Let's meet where we met last time, at half past seven if tha
 const XML: &str = "<message xmlns='jabber:client' to='romeo@example/orchard' from='bot.example' type='chat' id='a1'>\
     <body>Let&apos;s meet where we met last time, at half past seven if that suits everybody.</body>\
     <active xmlns='http://jabber.org/protocol/chatstates'/></message>";
+
+const JID: &str = "romeo@example/orchard";
 
 /// One call of a function, by the name that reports give it.
 pub type Case = (&'static str, Box<dyn Fn()>);
@@ -26,6 +29,11 @@ pub fn cases() -> Vec<Case> {
     let (_, element) = parse_stanza(XML).expect("the message is well-formed");
     let body_answer = format!("{{\"body\": \"{TEXT}\"}}");
     let stanza_answer = format!("{{\"stanza\": \"{XML}\"}}");
+    let (there, back) = (
+        Translator::new(&[7; KEY_LEN]),
+        Translator::new(&[7; KEY_LEN]),
+    );
+    let resource = there.encode(JID).resource;
     vec![
         (
             "xml_write",
@@ -37,7 +45,7 @@ pub fn cases() -> Vec<Case> {
         ),
         (
             "jid_prepare",
-            Box::new(|| drop(black_box(jid::prepare(black_box("romeo@example/orchard"))))),
+            Box::new(|| drop(black_box(jid::prepare(black_box(JID))))),
         ),
         (
             "request_encode",
@@ -50,6 +58,14 @@ pub fn cases() -> Vec<Case> {
         (
             "response_by_stanza",
             Box::new(move || answer(&same, &stanza_answer, &by_stanza)),
+        ),
+        (
+            "proxy_translate",
+            Box::new(move || drop(black_box(there.encode(black_box(JID))))),
+        ),
+        (
+            "proxy_restore",
+            Box::new(move || drop(black_box(back.decode(black_box(&resource))))),
         ),
     ]
 }
@@ -75,7 +91,7 @@ fn message() -> Stanza {
         envelope: Envelope {
             kind: Kind::Message,
             to: "bot.example".to_owned(),
-            from: "romeo@example/orchard".to_owned(),
+            from: JID.to_owned(),
             type_: Some("chat".to_owned()),
             id: Some("a1".to_owned()),
         },

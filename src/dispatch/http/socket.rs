@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::buffers::SocketBuffers;
-use crate::dispatch::tcp_info;
+use crate::dispatch::tcp;
 
 /// Output is held back until somebody waits for an answer, up to that many bytes.
 const HOLD: usize = 16 * 1024;
@@ -156,6 +156,9 @@ impl Transport for Socket {
             self.stream.set_read_timeout(Some(wait))?;
             self.read_timeout = Some(wait);
         }
+        if self.heard {
+            tcp::acknowledge(&self.stream);
+        }
         let mut chunk = [0; CHUNK];
         let amount = loop {
             match (&*self.stream).read(&mut chunk) {
@@ -231,7 +234,7 @@ impl Socket {
     fn closed_unheard(&mut self) -> Error {
         // The opening of the connection counts as one byte.
         let delivered =
-            tcp_info::bytes_acked(&self.stream).is_none_or(|acked| acked > self.request_at + 1);
+            tcp::bytes_acked(&self.stream).is_none_or(|acked| acked > self.request_at + 1);
         if delivered {
             let error = self.write_error.take();
             lost(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))

@@ -1,0 +1,174 @@
+//! What happens to requests that get no answer of their own.
+
+use std::time::Instant;
+
+use rand::Rng;
+
+use super::*;
+use crate::stanza::Kind;
+
+impl<S: Clone> Proxy<S> {
+    /// Answers everything outstanding by an error: the component goes.
+    pub fn bounce_all(&mut self) {
+        for request in self.pending.take_all() {
+            self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
+        }
+    }
+
+    /// A stanza of that type could not be sent on with these addresses. Its sender is told so if it was a
+    /// request, its recipient if it was the answer that this one waits for.
+    pub fn unsent(&mut self, type_: &str, addresses: Addresses) {
+        let envelope = if matches!(type_, "get" | "set") {
+            self.pending
+                .take(&addresses)
+                .map(|request| request.envelope)
+        } else {
+            let Addresses { to, from, id } = addresses;
+            Some(Envelope {
+                kind: Kind::Iq,
+                to: from,
+                from: to,
+                type_: Some("get".to_owned()),
+                id: Some(id),
+            })
+        };
+        if let Some(envelope) = envelope {
+            self.refuse(&envelope, &INTERNAL_SERVER_ERROR);
+        }
+    }
+
+    /// Answers a request whose deadline has come.
+    pub(super) fn expire(&mut self, peer: &str, request: &Request<S>, now: Instant) {
+        self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
+        if request.asked == Asked::Target
+            && let Some(rest) = self.resources.timed_out(peer, request.sent, now)
+        {
+            let line = format!(
+                "{peer} has let several requests in a row time out; others go first for {} seconds",
+                rest.as_secs()
+            );
+            self.log(Note::warn(line));
+        }
+    }
+
+    /// Sees to the requests that were sent to a full JID which is gone now.
+    pub(super) fn redirect(&mut self, peer: &str, now: Instant, rng: &mut impl Rng) {
+        for request in self.pending.take_peer(peer) {
+            let Some(stanza) = request.held else {
+                // It may have been carried out.
+                self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
+                continue;
+            };
+            let held = Some(stanza.clone());
+            if let Some(addresses) =
+                self.ask_target(request.envelope, held, request.deadline, now, rng)
+            {
+                self.actions.push_back(Action::SendAgain(stanza, addresses));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+    use crate::client_proxy::choice::Strategy;
+
+    const ONE: &str = "service@example/1";
+    const TWO: &str = "service@example/2";
+
+    #[test]
+    fn without_an_answer_in_time_there_is_an_error_and_no_late_answer() {
+        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
+        let sent = fixture.iq(ROMEO, HOST, "get", "1").unwrap();
+        fixture.tick(119);
+        fixture.done();
+        fixture.tick(1);
+        assert_eq!(
+            fixture.done(),
+            [error_to_romeo(HOST, &REMOTE_SERVER_TIMEOUT)]
+        );
+        assert_eq!(fixture.answer(&sent, "result"), None);
+    }
+
+    #[test]
+    fn three_time_outs_send_requests_elsewhere() {
+        let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
+        for id in 0..6 {
+            let sent = fixture.iq(ROMEO, HOST, "get", &id.to_string()).unwrap();
+            if sent.to == TWO {
+                fixture.answer(&sent, "result");
+            }
+        }
+        fixture.tick(120);
+        assert!(fixture.done().contains(&"warn".to_owned()));
+        for id in 0..6 {
+            let sent = fixture.iq(ROMEO, HOST, "get", &id.to_string()).unwrap();
+            assert_eq!(sent.to, TWO);
+        }
+    }
+
+    #[test]
+    fn a_resource_that_goes_leaves_gets_to_others_and_errors_for_sets() {
+        let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
+        let get = fixture.iq(ROMEO, "a@proxy.example", "get", "1").unwrap();
+        assert_eq!(get.to, ONE);
+        fixture.iq(ROMEO, "b@proxy.example", "get", "1");
+        let set = fixture.iq(ROMEO, "c@proxy.example", "set", "1").unwrap();
+        assert_eq!(set.to, ONE);
+        fixture.presence(ONE, HOST, Some("unavailable"));
+        let again = Addresses {
+            to: TWO.into(),
+            ..get.clone()
+        };
+        let done = fixture.done();
+        // Two has a request of this id already, so the one sent again got another.
+        assert!(done[0].starts_with("again 1 Addresses { to: \"service@example/2\""));
+        assert_eq!(
+            done[1],
+            error_to_romeo("c@proxy.example", &REMOTE_SERVER_TIMEOUT)
+        );
+        assert_eq!(done.len(), 2);
+        assert_eq!(fixture.answer(&get, "result"), None);
+        assert_eq!(
+            fixture.answer(&again, "result"),
+            Some(addresses(ROMEO, "b@proxy.example", "1"))
+        );
+        fixture.done();
+
+        fixture.presence(TWO, HOST, Some("error"));
+        let unavailable = error_to_romeo("a@proxy.example", &SERVICE_UNAVAILABLE);
+        assert_eq!(fixture.done(), [unavailable.as_str(), "info"]);
+    }
+
+    #[test]
+    fn a_request_sent_again_keeps_its_deadline() {
+        let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
+        fixture.iq(ROMEO, HOST, "get", "1");
+        fixture.tick(100);
+        fixture.presence(ONE, HOST, Some("unavailable"));
+        fixture.done();
+        fixture.tick(20);
+        assert_eq!(
+            fixture.done(),
+            [error_to_romeo(HOST, &REMOTE_SERVER_TIMEOUT)]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_answered_by_an_error() {
+        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
+        let error = error_to_romeo("x@proxy.example", &INTERNAL_SERVER_ERROR);
+        let sent = fixture.iq(ROMEO, "x@proxy.example", "set", "1").unwrap();
+        fixture.proxy.unsent("set", sent.clone());
+        assert_eq!(fixture.done(), [error.as_str()]);
+        fixture.proxy.unsent("set", sent);
+        assert!(fixture.done().is_empty());
+
+        let sent = fixture.iq(ROMEO, "x@proxy.example", "set", "1").unwrap();
+        let answer = fixture.answer(&sent, "result").unwrap();
+        fixture.proxy.unsent("result", answer);
+        assert_eq!(fixture.done(), [error]);
+    }
+}
