@@ -79,8 +79,8 @@ impl Envelope {
         self.kind == Kind::Message && self.has_type("groupchat")
     }
 
-    /// Whether anything may be sent in answer: not to an error (RFC 6120 §8.3.1), not to an iq that is
-    /// itself an answer, and not to a presence of type `unavailable` and the like by an error.
+    /// Whether anything may be sent in answer: not to an error (RFC 6120 §8.3.1), and not to an iq that is
+    /// itself an answer (§8.2.3).
     pub fn is_answerable(&self) -> bool {
         match self.kind {
             Kind::Iq => self.is_request(),
