@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_utils::sync::Parker;
 
 use super::completions::Completions;
 use super::exchange::Exchange;
@@ -158,7 +159,8 @@ impl Crew {
     }
 
     fn work(&self) {
-        while let Some(Task::Run(exchange)) = self.queue.pop() {
+        let parker = Parker::new();
+        while let Some(Task::Run(exchange)) = self.queue.pop(&parker) {
             self.least_idle.fetch_min(self.queue.idle(), SeqCst);
             // Another task may have counted on this worker.
             self.call_if_short();

@@ -4,11 +4,14 @@
 //! Prosody's thread is the one that everybody waits for. So it wakes a worker only while none is on its
 //! way to look already; a worker that has looked wakes the next one if there is more. (The schedulers
 //! of Go and Tokio limit their searching workers in the same way.)
+//!
+//! It wakes the one that began to wait last, whose memory is still in the caches of a processor.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_utils::sync::{Parker, Unparker};
 
 /// A queue to many threads, of which as few as possible are woken.
 pub struct Queue<T> {
@@ -19,9 +22,15 @@ pub struct Queue<T> {
     /// Whether a thread was called and has not looked yet.
     searching: AtomicBool,
     closed: AtomicBool,
-    /// Whether the next thread may stop waiting.
-    called: Mutex<bool>,
-    call: Condvar,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Default)]
+struct Waiters {
+    /// In the order in which they began to wait.
+    asleep: Vec<Unparker>,
+    /// Whether the next thread need not begin: it was called when none had begun.
+    called: bool,
 }
 
 impl<T> Default for Queue<T> {
@@ -33,8 +42,7 @@ impl<T> Default for Queue<T> {
             idle: AtomicUsize::new(0),
             searching: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            called: Mutex::new(false),
-            call: Condvar::new(),
+            waiters: Mutex::default(),
         }
     }
 }
@@ -47,8 +55,9 @@ impl<T> Queue<T> {
         self.call_if_idle();
     }
 
-    /// Takes the oldest, and waits until there is one. `None` once the queue is closed.
-    pub fn pop(&self) -> Option<T> {
+    /// Takes the oldest, and waits until there is one. `None` once the queue is closed. The parker is the
+    /// thread's own.
+    pub fn pop(&self, parker: &Parker) -> Option<T> {
         while !self.closed.load(SeqCst) {
             if let Some(item) = self.try_pop() {
                 return Some(item);
@@ -57,7 +66,7 @@ impl<T> Queue<T> {
             // Nobody was called for what was pushed before that.
             let mut item = self.try_pop();
             if item.is_none() {
-                self.wait();
+                self.wait(parker);
                 item = self.search();
             }
             self.idle.fetch_sub(1, SeqCst);
@@ -71,8 +80,9 @@ impl<T> Queue<T> {
     /// Ends all waiting, for good.
     pub fn close(&self) {
         self.closed.store(true, SeqCst);
-        let _called = self.lock();
-        self.call.notify_all();
+        for waiter in self.lock().asleep.drain(..) {
+            waiter.unpark();
+        }
     }
 
     /// How many items wait for a thread.
@@ -102,19 +112,28 @@ impl<T> Queue<T> {
     /// A thread that is not idle needs no call: it looks before it waits.
     fn call_if_idle(&self) {
         if self.idle() > 0 && !self.searching.swap(true, SeqCst) {
-            *self.lock() = true;
-            self.call.notify_one();
+            let mut waiters = self.lock();
+            let waiter = waiters.asleep.pop();
+            waiters.called = waiter.is_none();
+            drop(waiters);
+            if let Some(waiter) = waiter {
+                waiter.unpark();
+            }
         }
     }
 
-    fn wait(&self) {
-        let waiting = |called: &mut bool| !*called && !self.closed.load(SeqCst);
-        let called = self.call.wait_while(self.lock(), waiting);
-        *called.unwrap_or_else(PoisonError::into_inner) = false;
+    fn wait(&self, parker: &Parker) {
+        let mut waiters = self.lock();
+        if std::mem::take(&mut waiters.called) || self.closed.load(SeqCst) {
+            return;
+        }
+        waiters.asleep.push(parker.unparker().clone());
+        drop(waiters);
+        parker.park();
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.called.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,7 +156,8 @@ mod tests {
         let start = |_| {
             let (queue, work) = (Arc::clone(queue), work.clone());
             thread::spawn(move || {
-                while let Some(item) = queue.pop() {
+                let parker = Parker::new();
+                while let Some(item) = queue.pop(&parker) {
                     work(item)
                 }
             })
@@ -190,11 +210,35 @@ mod tests {
     }
 
     #[test]
+    fn the_thread_that_began_to_wait_last_is_called_first() {
+        let queue = Arc::new(Queue::default());
+        let (taken, see) = unbounded();
+        let workers = workers(&queue, move |()| {
+            taken.send(thread::current().id()).unwrap()
+        });
+        let mut takers: Vec<_> = (0..50)
+            .map(|_| {
+                while queue.lock().asleep.len() < THREADS {
+                    thread::yield_now();
+                }
+                queue.push(());
+                see.recv_timeout(DEADLINE).unwrap()
+            })
+            .collect();
+        takers.dedup();
+        assert_eq!(takers.len(), 1);
+        queue.close();
+        workers
+            .into_iter()
+            .for_each(|worker| worker.join().unwrap());
+    }
+
+    #[test]
     fn a_closed_queue_gives_nothing() {
         let queue = Queue::default();
         queue.push(1);
         queue.close();
-        assert_eq!(queue.pop(), None);
+        assert_eq!(queue.pop(&Parker::new()), None);
         assert_eq!((queue.waiting(), queue.idle()), (1, 0));
     }
 }
