@@ -74,8 +74,8 @@ def machine():
 
 def measure(settings, backend, arguments, results):
     with Server(hosts(settings, backend)) as server:
-        if any(NATIVE in setting.parties for setting in settings):
-            server.connect_native("native.bench.test")
+        for host in {setting.host(NATIVE) for setting in settings if NATIVE in setting.parties}:
+            server.connect_native(host)
         for setting in settings:
             results["settings"][setting.name] = take_turns(setting, server, arguments, results["faults"])
         results["faults"] += [f"Prosody logged: {line}" for line in server.log() if line.level == "error"]

@@ -16,6 +16,7 @@ NAMES = {
     DIRECT: "direct routing",
     PROXY: "client_proxy",
 }
+LABELS = {ECHO: "echo", NATIVE: "xmpp", NETHTTP: "lua5", HTTP: "rust"}
 MODULES = {ECHO: "bench_echo", NETHTTP: "bench_nethttp", HTTP: "component_http"}
 
 TARGET_HOST = "target.bench.test"
@@ -39,10 +40,11 @@ class Setting:
     rounds: int = 3
 
     def host(self, party):
-        """The component of `party` in this setting."""
-        if party in (ECHO, NATIVE):
-            return f"{party}.bench.test"
-        return f"{self.reply}-{self.delay}-{self.scheme}.{party.replace('_', '-')}.bench.test"
+        """The component of `party` in this setting.
+
+        All names have the same length: what a stanza costs Prosody depends on that of its addresses.
+        """
+        return f"{LABELS[party]}-{self.reply[0]}{self.delay:02}{self.scheme[-1]}.bench.test"
 
 
 MESSAGES = (ECHO, NATIVE, NETHTTP, HTTP)
