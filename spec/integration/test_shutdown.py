@@ -43,14 +43,6 @@ def test_sigterm_bounces_what_waits_too(serve):
     assert {bounce.error for bounce in bounces} == {"wait/remote-server-timeout"}
 
 
-@needs_flush_at_exit
-def test_two_sigterms(serve):
-    served = serve()
-    hang_fifty(served)
-    served.prosody.terminate()
-    assert served.prosody.stop(deadline=5) == 0
-
-
 @pytest.mark.parametrize("attempt", range(6))
 def test_sigterm_under_load(serve, attempt):
     """The handler runs in the middle of whatever Prosody is doing, also within this module."""
