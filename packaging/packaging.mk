@@ -37,7 +37,7 @@ MODULE_NAMES := $(patsubst lua/%.lua,%,$(MODULES))
 
 .PHONY: rock
 rock: $(SOURCE_ARCHIVE) ## Pack rocks into target/dist/rocks, which prosodyctl install takes as its --server
-	@$(PREREQUISITES) luarocks
+	@LUA_VERSION=$(LUA_VERSION) $(PREREQUISITES) luarocks
 	packaging/rocks/pack.sh '$(LUA_VERSION)' '$(VERSION)' '$(SOURCE_ARCHIVE)' '$(ROCKS)' $(MODULE_NAMES)
 
 ## Debian
@@ -61,7 +61,7 @@ STAGED := target/test/staged
 RUN_SCENARIO := packaging/test/run.sh
 
 .PHONY: test-packaging
-test-packaging: test-make-install test-rock test-deb ## Test every way of installation on a stock Debian; needs root
+test-packaging: test-make-install test-rock test-source-rock test-deb ## Test every way of installation on a stock Debian; needs root
 
 .PHONY: test-make-install
 test-make-install: all
@@ -76,7 +76,14 @@ test-make-install: all
 test-rock: rock
 	@$(PREREQUISITES) mmdebstrap
 	$(MAKE) --no-print-directory rock VERSION=9.9.9 DIST=$(STAGED)/next
-	$(RUN_SCENARIO) rock
+	$(RUN_SCENARIO) rock luarocks
+
+# Here the machine has a C compiler and Debian's cargo, but no network: the crates are staged.
+.PHONY: test-source-rock
+test-source-rock: rock
+	@$(PREREQUISITES) mmdebstrap
+	$(CARGO) vendor --locked --quiet --versioned-dirs $(STAGED)/vendor >/dev/null
+	$(RUN_SCENARIO) source-rock
 
 .PHONY: test-deb
 test-deb: deb

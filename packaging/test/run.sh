@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs the scenarios named as arguments, each in a fresh copy of a stock Debian that has
-# Prosody, luarocks and Python but no compiler, with a network of its own. Needs root.
+# Prosody, luarocks and Python but no compiler, with a network of its own. Packages that a
+# scenario's machine has beside these are named in its line "# Needs:". Needs root.
 #
 #     packaging/test/run.sh deb rock
 set -euo pipefail
@@ -8,22 +9,30 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
-stock=$repository/target/test/$suite.tar
 
-if [ ! -e "$stock" ]; then
-	mkdir -p "$(dirname "$stock")"
-	mmdebstrap --variant=minbase --include=prosody,luarocks,lua-unbound,python3,iproute2,ca-certificates \
-		"$suite" "$stock.new"
-	mv "$stock.new" "$stock"
-fi
+# stock [PACKAGE…]: makes an archive of the stock Debian with these packages, once, and says where.
+stock() {
+	local archive
+	archive=$repository/target/test/$suite$(printf -- '-%s' "$@" | sed 's/^-$//').tar
+	if [ ! -e "$archive" ]; then
+		mkdir -p "$(dirname "$archive")"
+		mmdebstrap --variant=minbase --include=prosody,luarocks,lua-unbound,python3,iproute2,ca-certificates \
+			${1+--include="$*"} "$suite" "$archive.new" >&2
+		mv "$archive.new" "$archive"
+	fi
+	echo "$archive"
+}
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
 for scenario in "$@"; do
 	echo "== $scenario on $suite"
+	needs=$(sed -n 's/^# Needs: //p' "$here/scenarios/$scenario.sh")
+	# shellcheck disable=SC2086
+	archive=$(stock $needs)
 	find "$root" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
-	tar --extract --file="$stock" --directory="$root"
+	tar --extract --file="$archive" --directory="$root"
 	mkdir "$root/test"
 	cp -r "$here"/*.py "$here"/*.sh "$here/scenarios" "$repository/spec/integration/harness" \
 		"$repository/examples/echo.py" "$root/test"
