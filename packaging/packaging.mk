@@ -44,7 +44,7 @@ rock: $(SOURCE_ARCHIVE) ## Pack rocks into target/dist/rocks, which prosodyctl i
 
 .PHONY: deb
 deb: $(SOURCE_ARCHIVE) ## Build the Debian package into target/dist
-	@$(PREREQUISITES) debhelper lintian
+	@$(PREREQUISITES) debhelper go-md2man lintian
 	packaging/debian.sh '$(SOURCE_ARCHIVE)' '$(DIST)'
 
 # What git knows of, as it is now.
@@ -91,6 +91,16 @@ test-deb: deb
 	$(RUN_SCENARIO) deb
 
 ## Checks
+
+# The second build differs in all that may differ: time, directory, locale, time zone, modes of new files.
+.PHONY: test-reproducible
+test-reproducible: AGAIN = $(CURDIR)/$(STAGED)/again
+test-reproducible: deb ## Build the Debian package once more, in other surroundings, and compare
+	rm -rf $(AGAIN)
+	mkdir -p $(AGAIN)/a/longer/directory
+	umask 077 && TZ=Asia/Tokyo LC_ALL=C TMPDIR=$(AGAIN)/a/longer/directory packaging/debian.sh '$(SOURCE_ARCHIVE)' $(AGAIN)
+	cd $(DIST) && sha256sum *_$(VERSION)-*.deb >$(AGAIN)/sums
+	cd $(AGAIN) && cat sums && sha256sum --check sums
 
 .PHONY: audit
 audit: all ## Check licences, dependencies and the library itself; needs cargo-deny

@@ -16,7 +16,8 @@ stock() {
 	archive=$repository/target/test/$suite$(printf -- '-%s' "$@" | sed 's/^-$//').tar
 	if [ ! -e "$archive" ]; then
 		mkdir -p "$(dirname "$archive")"
-		mmdebstrap --variant=minbase --include=prosody,luarocks,lua-unbound,python3,iproute2,ca-certificates \
+		mmdebstrap --format=tar --variant=minbase \
+			--include=prosody,luarocks,lua-unbound,python3,iproute2,ca-certificates \
 			${1+--include="$*"} "$suite" "$archive.new" >&2
 		mv "$archive.new" "$archive"
 	fi

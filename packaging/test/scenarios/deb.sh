@@ -12,6 +12,9 @@ stop_prosody
 
 test -s /usr/share/doc/prosody-components/copyright || fail 'no copyright file'
 test -s /usr/share/doc/prosody-components/examples/echo.py || fail 'no examples'
+for page in component_http:component_post_url client_proxy:target_address; do
+	zgrep -q "${page#*:}.*(required)" "/usr/share/man/man5/mod_${page%:*}.5.gz" || fail "no manual page of ${page%:*}"
+done
 
 rm /etc/prosody/conf.d/components.cfg.lua
 apt-get purge --yes --quiet prosody-components
