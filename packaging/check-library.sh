@@ -27,6 +27,13 @@ for library in "$@"; do
 	exported=$(nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1)
 	[ "$exported" = luaopen_prosody_components ] || fail "exports $exported"
 
+	# musl has not everything that glibc has, and nobody asks before it loads the library. Lua brings its own.
+	if [ "$needed" = libc.so ]; then
+		loader=$(ls /lib/ld-musl-*.so.1)
+		missing=$("$loader" --list "$library" 2>&1 | sed -n 's/.*: \([^:]*\): symbol not found$/\1/p' | sed '/^luaL\?_/d')
+		[ -z "$missing" ] || fail "musl has no" $missing
+	fi
+
 	glibc=$(readelf --version-info --wide "$library" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
 	echo "$library: $size bytes, needs $(echo $needed | sed 's/ /, /g')${glibc:+, $glibc}"
 done
