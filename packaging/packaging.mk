@@ -110,6 +110,14 @@ audit: all ## Check licences, dependencies and the library itself; needs cargo-d
 	$(CARGO) deny --offline --locked --features $(LUA_FEATURE) --config packaging/deny.toml \
 		check licenses bans sources
 
+OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+.PHONY: test-oldest-rust
+test-oldest-rust: ## Test with the oldest Rust that Cargo.toml promises to be enough; needs rustup
+	rustup toolchain install --profile minimal $(OLDEST_RUST)
+	$(MAKE) --no-print-directory test-rust test-lua CARGO='cargo +$(OLDEST_RUST)' \
+		LIBRARY=target/lua/oldest-rust/prosody_components.so
+
 ## Other machines
 
 CROSS_TARGETS := aarch64-unknown-linux-gnu x86_64-unknown-linux-musl
