@@ -37,8 +37,10 @@ for scenario in "$@"; do
 	mkdir "$root/test"
 	cp -r "$here"/*.py "$here"/*.sh "$here/scenarios" "$repository/spec/integration/harness" \
 		"$repository/examples/echo.py" "$root/test"
-	cp -r "$repository/target/dist" "$root/dist"
-	[ ! -e "$repository/target/test/staged" ] || cp -r "$repository/target/test/staged" "$root/staged"
+	# Whichever of them the scenario's target has made.
+	for made in dist test/staged; do
+		[ ! -e "$repository/target/$made" ] || cp -r "$repository/target/$made" "$root/$(basename "$made")"
+	done
 	# Processes that a scenario leaves behind end with their process namespace.
 	unshare --net --mount --pid --fork --kill-child --mount-proc="$root/proc" \
 		chroot "$root" /bin/sh -eu /test/in-root.sh "$scenario"
