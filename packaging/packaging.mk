@@ -132,5 +132,6 @@ cross: $(CROSS_TARGETS:%=cross-%) ## Build for ARM64 and for musl (Alpine); Rust
 
 .PHONY: $(CROSS_TARGETS:%=cross-%)
 $(CROSS_TARGETS:%=cross-%): cross-%:
+	@$(PREREQUISITES) cargo rust-std-$* gcc-$*
 	$(MAKE) --no-print-directory all TARGET=$*
 	packaging/check-library.sh target/lua/$*/$(LUA_VERSION)/prosody_components.so
