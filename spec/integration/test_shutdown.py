@@ -53,7 +53,7 @@ def test_sigterm_under_load(serve, attempt):
         for sender in senders:
             sender.say(served.bot.jid, str(number))
     served.bot.wait_for_requests(100)
-    assert served.prosody.stop(deadline=5) == 0
+    assert served.prosody.stop(deadline=5, busy=True) == 0
     for sender in senders:
         outcomes = [outcome.id if outcome.error else outcome.body for outcome in sender.inbox.until_closed()]
         assert len(outcomes) == len(set(outcomes))
@@ -63,4 +63,4 @@ def test_sigterm_under_load(serve, attempt):
 def test_exit_straight_after_an_exchange(serve, attempt):
     served = serve()
     assert served.echoes()
-    assert served.prosody.stop() == 0
+    assert served.prosody.stop(busy=True) == 0

@@ -119,19 +119,21 @@ class Prosody:
         shell.run("> prosody.version")
         return shell
 
-    def stop(self, deadline=DEADLINE):
+    def stop(self, deadline=DEADLINE, busy=False):
         """Sends SIGTERM and returns the exit status (negative: the signal that ended it)."""
-        self.terminate()
+        self.terminate(busy)
         return self.wait(deadline)
 
-    def terminate(self):
-        """Sends SIGTERM when Prosody has nothing else in hand.
+    def terminate(self, busy=False):
+        """Sends SIGTERM when Prosody has nothing else in hand, or without a look at that if it is `busy`.
 
-        Up to 0.12 the handler runs in the middle of whatever Lua code is running; within a write to a client
-        it makes Prosody throw away what that client should still get. Here that can only be this shell.
+        Up to 0.12 the handler runs in the middle of whatever Lua code is running. Within a write to a client
+        it makes Prosody throw away what that client should still get, within a change of a timer stumble.
         """
         with contextlib.suppress(ShellError, OSError):
             self.shell("> prosody.version")
+        if not busy:
+            wait_until(self._sleeps, "Prosody waiting for something to do")
         self._signal(signal.SIGTERM)
         if brings("util/fsm.lua") and os.environ.get("NETWORK_BACKEND") == "select":
             self._notice_the_signal()
@@ -160,6 +162,12 @@ class Prosody:
             return None if status is None else (status,)
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         return (os.waitstatus_to_exitcode(status),) if pid else None
+
+    def _sleeps(self):
+        """Whether the main thread does, or has ended: proc(5), the state in /proc/PID/stat."""
+        with contextlib.suppress(FileNotFoundError):
+            return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2][0] in "SZ"
+        return True
 
     def alive(self):
         return self._ended() is None
