@@ -64,7 +64,7 @@ end
 -- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
 function prosody:load(name)
 	self.hooks = {};
-	local env = setmetatable({ module = self.module, prosody = { paths = {} } }, { __index = _G });
+	local env = setmetatable({ module = self.module }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
 	assert(loadfile("lua/mod_"..name..".lua", "t", env))();
 	return env.module;

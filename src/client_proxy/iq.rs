@@ -170,9 +170,6 @@ mod tests {
     use crate::client_proxy::choice::Strategy;
     use std::collections::HashSet;
 
-    const ONE: &str = "service@example/1";
-    const TWO: &str = "service@example/2";
-
     #[test]
     fn a_request_goes_on_and_its_answer_comes_back() {
         for (addressed, type_) in [

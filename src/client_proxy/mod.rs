@@ -169,6 +169,8 @@ mod tests {
 
     pub(super) const HOST: &str = "proxy.example";
     pub(super) const TARGET: &str = "service@example";
+    pub(super) const ONE: &str = "service@example/1";
+    pub(super) const TWO: &str = "service@example/2";
     pub(super) const ROMEO: &str = "romeo@montague.example/orchard";
 
     pub(super) const fn seconds(seconds: u64) -> Duration {

@@ -148,8 +148,6 @@ mod tests {
     use super::super::tests::*;
     use crate::client_proxy::choice::Strategy;
 
-    const ONE: &str = "service@example/1";
-
     fn to_target(type_: &str) -> String {
         format!("<presence to='{TARGET}' from='{HOST}' type='{type_}'/>")
     }
@@ -223,12 +221,12 @@ mod tests {
         fixture.tick(0);
         assert_eq!(fixture.done(), [to_target("probe")]);
         fixture.tick(1);
-        fixture.presence("service@example/2", HOST, None);
+        fixture.presence(TWO, HOST, None);
         fixture.tick(29);
         assert!(fixture.done().is_empty());
         for id in ["2", "3"] {
             let sent = fixture.iq(ROMEO, HOST, "get", id).unwrap();
-            assert_eq!(sent.to, "service@example/2");
+            assert_eq!(sent.to, TWO);
         }
     }
 

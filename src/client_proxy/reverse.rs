@@ -63,9 +63,6 @@ mod tests {
     use super::*;
     use crate::client_proxy::choice::Strategy;
 
-    const ONE: &str = "service@example/1";
-    const TWO: &str = "service@example/2";
-
     /// The address under which the target knows a requester that it has served.
     fn served(fixture: &mut Fixture, requester: &str) -> String {
         let sent = fixture.iq(requester, HOST, "get", "1").unwrap();

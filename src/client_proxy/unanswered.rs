@@ -75,9 +75,6 @@ mod tests {
     use super::*;
     use crate::client_proxy::choice::Strategy;
 
-    const ONE: &str = "service@example/1";
-    const TWO: &str = "service@example/2";
-
     #[test]
     fn without_an_answer_in_time_there_is_an_error_and_no_late_answer() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
