@@ -21,7 +21,7 @@ LIBRARY_DIR := $(PREFIX)/lib/lua/$(LUA_VERSION)
 TARGET :=
 LIBRARY := target/lua/$(if $(TARGET),$(TARGET)/)$(LUA_VERSION)/prosody_components.so
 MODULES := $(wildcard lua/mod_*.lua)
-RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) $(shell find src -name '*.rs')
+RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) lua/shared.lua $(shell find src -name '*.rs')
 
 CARGO := cargo
 export CARGO_TARGET_DIR := $(CURDIR)/target

@@ -4,16 +4,7 @@
 local VERSION = "0.1.0";
 
 local st = require "util.stanza";
-local timer = require "util.timer";
 local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table
-
-local function refuse(problem)
-	if module.log_status then
-		module:log_status("error", "%s", problem);
-	else -- COMPAT Prosody before 0.12
-		module:log("error", "%s", problem);
-	end
-end
 
 -- Prosody finds a module that LuaRocks has installed, but Lua does not find the library in the same tree.
 local tree = module.path and module.path:match("^(.*)/share/lua/%d%.%d/");
@@ -23,20 +14,25 @@ if installed and not package.cpath:find(installed, 1, true) then
 end
 
 local found, native = pcall(require, "prosody_components");
-if not found then
-	return refuse(("the library prosody_components cannot be loaded into %s: %s"):format(_VERSION, native));
-end
-if native.version ~= VERSION then
-	return refuse(("this module is version %s and the library prosody_components is version %s: restart Prosody, "
-		.."and install both from one package if that does not help"):format(VERSION, native.version));
+if not found or native.version ~= VERSION then
+	local problem = found
+		and ("this module is version %s and the library prosody_components is version %s: restart Prosody, "
+			.."and install both from one package if that does not help"):format(VERSION, native.version)
+		or ("the library prosody_components cannot be loaded into %s: %s"):format(_VERSION, native);
+	(module.log_status or module.log)(module, "error", "%s", problem); -- COMPAT Prosody before 0.12
+	return;
 end
 
 if module.host == "*" then return; end -- prosodyctl loads modules without a host
 
+local shared = native:shared(module, require);
+
 if module:get_host_type() ~= "component" then
-	return refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"'):format(module.host));
+	return shared.refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"')
+		:format(module.host));
 end
 
+local stanza_mt = getmetatable(st.stanza("x"));
 -- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same.
 local function stored_key()
 	local store, err = module:open_store("client_proxy");
@@ -51,16 +47,12 @@ local function stored_key()
 	return key;
 end
 
-local get_option = function (name) return module:get_option(name); end
-local stanza_mt = getmetatable(st.stanza("x"));
-local proxy, problem = native.client_proxy(module.host, get_option, stanza_mt, stored_key);
-if not proxy then return refuse(problem); end
-
-local function send(stanza)
-	local ok, err = pcall(module.send, module, stanza);
-	if not ok then module:log("error", "cannot send a %s to %s: %s", stanza.name, stanza.attr.to, err); end
-	return ok;
+local function new_proxy()
+	return native.client_proxy(module.host, shared.get_option, stanza_mt, stored_key);
 end
+
+local proxy, problem = new_proxy();
+if not proxy then return shared.refuse(problem); end
 
 -- Sends a stanza on with other addresses. As everywhere in Prosody it is the same table that goes on, and whoever
 -- keeps it makes a copy. It gets its own addresses back: its sender may look at it once more.
@@ -69,16 +61,14 @@ local function relay(stanza, to, from, id)
 	local attr = stanza.attr;
 	local own_to, own_from, own_id = attr.to, attr.from, attr.id;
 	attr.to, attr.from, attr.id = to, from, id;
-	local sent = send(stanza);
+	local sent = shared.send(stanza);
 	attr.to, attr.from, attr.id = own_to, own_from, own_id;
 	if not sent then drain_later(proxy:unsent(attr.type, to, from, id)); end
 end
 
 local function deliver(stanzas, requests, notes)
-	for i = 1, notes and #notes or 0, 2 do
-		module:log(notes[i], "%s", notes[i + 1]);
-	end
-	for _, stanza in ipairs(stanzas or {}) do send(stanza); end
+	shared.log(notes);
+	shared.send_all(stanzas);
 	for i = 1, requests and #requests or 0, 4 do
 		relay(unpack(requests, i, i + 3));
 	end
@@ -127,10 +117,6 @@ local function receive(event)
 	return true;
 end
 
-local function stop()
-	deliver(proxy:stop());
-end
-
 -- mod_iq, at priority 0, would look for handlers of each payload and id first. Filters such as mod_firewall's
 -- come before it. What it knows of answers to other modules it is asked for before they are swallowed.
 local BEFORE_MOD_IQ, AFTER_MOD_IQ = 0.05, -1;
@@ -140,22 +126,15 @@ for _, place in ipairs({ "bare", "full", "host" }) do
 	module:hook("message/"..place, receive, -1);
 	module:hook("presence/"..place, receive, -1);
 end
-module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
 module:add_timer(0, tick); -- when all hosts are there
 
--- A reload hands everything known over to the module that is loaded next. If that fails, nobody adopts it,
--- and what is outstanding is answered.
-local reloading = false;
-
-function module.save()
-	reloading = true;
-	return { proxy = proxy };
-end
-
-function module.restore(data)
-	if data.proxy then proxy:adopt(data.proxy); end
-end
-
-function module.unload()
-	if reloading then timer.add_task(0, stop); else stop(); end
-end
+shared.live({
+	state = proxy;
+	check = function () return select(2, new_proxy()); end;
+	adopt = function (old) proxy:adopt(old); end;
+	stop = function ()
+		local stanzas, requests, notes = proxy:stop();
+		deliver(stanzas, requests, notes);
+		return stanzas ~= nil;
+	end;
+});

@@ -69,6 +69,24 @@ describe("mod_component_http", function ()
 		assert.matches("^warn: the option 'post_stanza_types' is deprecated", record.log[1]);
 	end);
 
+	it("says what is on, and nothing that may be secret", function ()
+		local url = service.url:gsub("://", "://me:secret@").."path?secret";
+		record = prosody.new("bot.test", { component_post_url = url });
+		load_module(record);
+		local origin = service.url:gsub("/$", "");
+		assert.is_true(record:logged("^info: POSTs message to "..origin..": up to 256 at a time and 10000 waiting"));
+		assert.is_false(record:logged("secret"));
+	end);
+
+	it("has a debug line for each exchange", function ()
+		load_module(record);
+		record:fire("message/host", message("m1"));
+		record:tick();
+		service:answer([[{"body":"pong"}]]);
+		wait_for_outcome(record);
+		assert.is_true(record:logged('^debug: message "m1" POSTed: status 200 in %d+ ms, 1 to send$'));
+	end);
+
 	it("answers a message by way of the web service", function ()
 		load_module(record);
 		assert.is_true(record:fire("message/host", message("1")));
@@ -95,7 +113,7 @@ describe("mod_component_http", function ()
 		service:answer([=[[{"id":"a"},{"id":"throws"},{"id":"b"}]]=]);
 		wait_for_outcome(record);
 		assert.same({ "a", "b" }, { record.sent[1].attr.id, record.sent[2].attr.id });
-		assert.matches("^error: cannot send a message to romeo@test/orchard: .*no route", record.log[1]);
+		assert.is_true(record:logged("^error: cannot send a message to romeo@test/orchard: .*no route"));
 	end);
 
 	it("expires an iq by a timer of Prosody's", function ()
@@ -146,6 +164,36 @@ describe("mod_component_http", function ()
 		service:answer([[{"body":"carried over"}]]);
 		wait_for_outcome(record);
 		assert.equal("carried over", record.sent[1]:get_child_text("body"));
+	end);
+
+	it("keeps what it has when the options of a reload are wrong", function ()
+		local old = load_module(record);
+		record.options.component_post_timeout = "soon";
+		local saved, problem = pcall(old.save);
+		assert.is_false(saved);
+		assert.equal("bot.test: the option 'component_post_timeout' must be a number of seconds from 0.01 to 86400, "
+			.."not a string", tostring(problem));
+		assert.is_true(record:logged("^error: bot.test: the option 'component_post_timeout' .*: not reloaded"));
+		record:fire("message/host", message("1"));
+		record:tick();
+		service:answer([[{"body":"pong"}]]);
+		wait_for_outcome(record);
+		assert.equal("pong", record.sent[1]:get_child_text("body"));
+	end);
+
+	it("waits until what it has sent at the end is written, where Prosody can wait", function ()
+		local waited = {};
+		record.modules["util.async"] = {
+			ready = function () return true; end;
+			waiter = function () return function () table.insert(waited, #record.sent); end, function () end; end;
+		};
+		load_module(record);
+		record.global_hooks["server-stopping"]();
+		assert.same({}, waited, "nothing was sent");
+		load_module(record);
+		record:fire("message/host", message("1"));
+		record.global_hooks["server-stopping"]();
+		assert.same({ 1 }, waited);
 	end);
 
 	it("returns what is outstanding when nobody takes over", function ()

@@ -193,8 +193,9 @@ describe("prosody_components", function ()
 			web_service.wait_readable(component:fd());
 			local stanzas, notes, failures = component:drain(false);
 			assert.equal("cancel/item-not-found", error_of(stanzas[1]));
-			assert.equal("warn", notes[1]);
-			assert.matches("HTTP status 404", notes[2]);
+			assert.equal("debug", notes[1]);
+			assert.equal("warn", notes[3]);
+			assert.matches("HTTP status 404", notes[4]);
 			assert.equal(1, failures);
 		end);
 	end);

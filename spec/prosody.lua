@@ -8,6 +8,7 @@ prosody.__index = prosody;
 -- With these options in the configuration of the component `host`. In `host_type` a test may say otherwise.
 function prosody.new(host, options)
 	local self = setmetatable({
+		options = options,
 		hooks = {}, global_hooks = {}, timers = {}, log = {}, sent = {}, watches = {}, later = {}, stored = {};
 	}, prosody);
 	local watch_mt = { __index = { close = function (watch) self.watches[watch.fd] = nil; end } };
@@ -35,7 +36,10 @@ function prosody.new(host, options)
 			table.sort(handlers, function (a, b) return a.priority > b.priority; end);
 			self.hooks[event] = handlers;
 		end;
-		hook_global = function (_, event, handler) self.global_hooks[event] = handler; end;
+		hook_global = function (_, event, handler)
+			local earlier = self.global_hooks[event];
+			self.global_hooks[event] = earlier and function () earlier(); handler(); end or handler;
+		end;
 		add_timer = function (_, delay, callback) table.insert(self.timers, { delay = delay, callback = callback }); end;
 		open_store = function (_, name) return self:store(name); end;
 		send = function (_, stanza)
@@ -68,6 +72,14 @@ function prosody:load(name)
 	env.require = function (required) return self.modules[required] or require(required); end
 	assert(loadfile("lua/mod_"..name..".lua", "t", env))();
 	return env.module;
+end
+
+-- Whether a line like that was written to the log.
+function prosody:logged(pattern)
+	for _, line in ipairs(self.log) do
+		if line:find(pattern) then return true; end
+	end
+	return false;
 end
 
 function prosody:fire(event, stanza)

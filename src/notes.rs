@@ -80,9 +80,9 @@ struct Told {
 }
 
 impl Complaints {
-    /// A note on a trouble: a warning if it was not told within the last minute. `about` says what it
-    /// happened to.
-    pub fn note(&mut self, about: &str, trouble: String, now: Instant) -> Note {
+    /// A note on a trouble: of that level if it was not told within the last minute, else for debugging.
+    /// `about` says what it happened to.
+    pub fn note(&mut self, level: Level, about: &str, trouble: String, now: Instant) -> Note {
         let text = format!("{about}: {trouble}");
         if self.told.len() >= CAPACITY {
             self.told
@@ -102,12 +102,15 @@ impl Complaints {
                 } else {
                     String::new()
                 };
-                Note::warn(text + &since)
+                Note {
+                    level,
+                    text: text + &since,
+                }
             }
             None if full => Note::debug(text),
             None => {
                 self.told.insert(trouble, Told { at: now, more: 0 });
-                Note::warn(text)
+                Note { level, text }
             }
         }
     }
@@ -123,6 +126,7 @@ mod tests {
         let mut complaints = Complaints::default();
         let mut tell = |trouble: &str, seconds| {
             complaints.note(
+                Level::Warn,
                 "m",
                 trouble.to_owned(),
                 start + Duration::from_secs(seconds),
@@ -148,11 +152,18 @@ mod tests {
         let start = Instant::now();
         let mut complaints = Complaints::default();
         let warnings = (0..1000)
-            .filter(|n| complaints.note("m", n.to_string(), start).level == Level::Warn)
+            .filter(|n| {
+                complaints
+                    .note(Level::Warn, "m", n.to_string(), start)
+                    .level
+                    == Level::Warn
+            })
             .count();
         assert_eq!(warnings, CAPACITY);
         assert_eq!(
-            complaints.note("m", "new".into(), start + QUIET).level,
+            complaints
+                .note(Level::Warn, "m", "new".into(), start + QUIET)
+                .level,
             Level::Warn
         );
         assert_eq!(complaints.told.len(), 1);

@@ -26,7 +26,7 @@ impl OptionValue {
         match self {
             OptionValue::Absent => "nothing",
             OptionValue::Boolean(_) => "a boolean",
-            OptionValue::Number(_) => "a number outside that range",
+            OptionValue::Number(_) => "a number",
             OptionValue::Text(_) => "a string",
             OptionValue::List(_) => "a table",
             OptionValue::Other(type_) => type_,
@@ -124,7 +124,7 @@ impl<'a> Options<'a> {
             {
                 Ok(value as usize)
             }
-            Some(value) => Err(wrong(option, &wanted(), &OptionValue::Number(value))),
+            Some(_) => Err(OptionError::new(option, format!("must be {}", wanted()))),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Options<'a> {
         match self.number(option, wanted)? {
             None => Ok(Duration::from_secs_f64(default)),
             Some(value) if bounds.contains(&value) => Ok(Duration::from_secs_f64(value)),
-            Some(value) => Err(wrong(option, &wanted(), &OptionValue::Number(value))),
+            Some(_) => Err(OptionError::new(option, format!("must be {}", wanted()))),
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
         for bad in [0.0, 11.0, 1.5, f64::NAN, f64::INFINITY] {
             assert_eq!(
                 read(OptionValue::Number(bad)).unwrap_err().to_string(),
-                "the option 'n' must be a whole number from 1 to 10, not a number outside that range"
+                "the option 'n' must be a whole number from 1 to 10"
             );
         }
         assert!(read(text("three")).is_err());
@@ -254,6 +254,19 @@ mod tests {
         );
         assert!(read(OptionValue::List(vec![OptionValue::Number(1.0)])).is_err());
         assert!(read(OptionValue::Other("a function")).is_err());
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_called_by_its_type() {
+        let error = with(OptionValue::Number(5.0), |options| options.text("s")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the option 's' must be a string, not a number"
+        );
+        let error = with(OptionValue::Number(5.0), |options| {
+            options.boolean("b", true)
+        });
+        assert!(error.unwrap_err().problem.ends_with("not a number"));
     }
 
     #[test]

@@ -43,6 +43,20 @@ def test_sigterm_bounces_what_waits_too(serve):
     assert {bounce.error for bounce in bounces} == {"wait/remote-server-timeout"}
 
 
+@needs_flush_at_exit
+def test_sigterm_bounces_reach_an_external_component(serve):
+    """Some versions end without writing what is buffered for it."""
+    served = serve()
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    sent = [peer.say(f"bot{number}@bot.test") for number in range(50)]
+    served.bot.wait_for_requests(50)
+    assert served.prosody.stop() == 0
+    bounces = peer.inbox.until_closed()
+    assert sorted(bounce.id for bounce in bounces) == sorted(sent)
+    assert {bounce.error for bounce in bounces} == {"wait/remote-server-timeout"}
+
+
 @pytest.mark.parametrize("attempt", range(6))
 def test_sigterm_under_load(serve, attempt):
     """The handler runs in the middle of whatever Prosody is doing, also within this module."""

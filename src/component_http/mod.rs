@@ -5,6 +5,7 @@
 
 pub mod failure;
 pub mod local;
+pub mod outage;
 pub mod reflections;
 mod reply;
 pub mod request;
@@ -12,6 +13,7 @@ pub mod response;
 pub mod settings;
 
 pub use failure::Failure;
+pub use outage::Outage;
 pub use reflections::Reflections;
 pub use response::Unusable;
 pub use settings::{Scope, Settings};

@@ -121,6 +121,22 @@ pub fn judge(status: u16, content_type: Option<&str>) -> Verdict {
     }
 }
 
+/// What to tell of a body that came with status 200 and was not taken for replies, given its media type.
+pub fn not_taken(content_type: Option<&str>) -> String {
+    const SHOWN: usize = 100;
+    match content_type {
+        Some(given) => {
+            let shown: String = given.chars().take(SHOWN).collect();
+            format!(
+                "the answer was not taken for a reply: its Content-Type is {shown:?}, not \"application/json\""
+            )
+        }
+        None => "the answer was not taken for a reply: it has no Content-Type, and should say \
+                 \"application/json\""
+            .to_owned(),
+    }
+}
+
 /// `application/json` and `application/*+json` (RFC 6839 §3.1), with any parameters.
 fn is_json(content_type: &str) -> bool {
     let media_type = content_type

@@ -7,10 +7,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::notes::Note;
 use crate::options::{OptionError, Options};
 use crate::stanza::{Kind, Stanza, jid};
 
-/// The name that the pure-Lua module read in place of `component_post_stanzas`.
+const STANZAS_OPTION: &str = "component_post_stanzas";
+
+/// The name that the pure-Lua module read in its place.
 pub const DEPRECATED_STANZAS_OPTION: &str = "post_stanza_types";
 
 /// Whose stanzas a component takes.
@@ -101,6 +104,33 @@ impl Settings {
         })
     }
 
+    /// What an admin is told when the component has come up with these settings: what is on, and nothing
+    /// that may be a secret.
+    pub fn introduction(&self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        if self.used_deprecated_name {
+            notes.push(Note::warn(format!(
+                "the option '{DEPRECATED_STANZAS_OPTION}' is deprecated: rename it to '{STANZAS_OPTION}'"
+            )));
+        }
+        let kinds: Vec<&str> = self.forwarded.iter().map(|kind| kind.as_str()).collect();
+        notes.push(Note::info(format!(
+            "POSTs {} to {}: up to {} at a time and {} waiting, {} s for each{}{}",
+            kinds.join(", "),
+            self.endpoint.origin,
+            self.concurrency,
+            self.queue_size,
+            self.timeout.as_secs_f64(),
+            if self.ordered { "" } else { ", in no order" },
+            if self.validate_from {
+                ""
+            } else {
+                ", with replies from any address"
+            },
+        )));
+        notes
+    }
+
     /// Whether stanzas of that kind are POSTed.
     pub fn forwards(&self, kind: Kind) -> bool {
         self.forwarded.contains(&kind)
@@ -138,9 +168,8 @@ impl Settings {
 }
 
 fn forwarded(options: &Options) -> Result<(Vec<Kind>, bool), OptionError> {
-    const OPTION: &str = "component_post_stanzas";
-    let (option, names, deprecated) = match options.list(OPTION)? {
-        Some(names) => (OPTION, names, false),
+    let (option, names, deprecated) = match options.list(STANZAS_OPTION)? {
+        Some(names) => (STANZAS_OPTION, names, false),
         None => match options.list(DEPRECATED_STANZAS_OPTION)? {
             Some(names) => (DEPRECATED_STANZAS_OPTION, names, true),
             None => return Ok((vec![Kind::Message], false)),

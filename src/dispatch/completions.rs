@@ -72,6 +72,7 @@ impl Completions {
 
 #[cfg(test)]
 mod tests {
+    use super::super::exchange::Report;
     use super::*;
 
     fn readable(completions: &Completions) -> bool {
@@ -90,6 +91,7 @@ mod tests {
             completions.push(Concluded {
                 exchange,
                 outcome: Ok(Vec::new()),
+                report: Report::default(),
             });
             assert!(readable(&completions));
         }
@@ -99,6 +101,7 @@ mod tests {
         completions.push(Concluded {
             exchange: 3,
             outcome: Ok(Vec::new()),
+            report: Report::default(),
         });
         assert!(readable(&completions));
         assert_eq!(completions.take().map(|one| one.exchange), Some(2));

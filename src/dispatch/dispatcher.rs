@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::completions::Completions;
-use super::exchange::{Concluded, Exchange, ExchangeId};
+use super::exchange::{Concluded, Exchange, ExchangeId, Report};
 use super::http::Service;
 use super::lanes::{Lane, Lanes};
 use super::pool::Pool;
-use crate::component_http::{Failure, Outcome, Reflections, response};
-use crate::notes::{Complaints, Note};
+use crate::component_http::{Failure, Outage, Outcome, Reflections, response};
+use crate::notes::{Complaints, Level, Note};
 use crate::stanza::{Element, Envelope, Kind, Stanza};
 
 /// How long the end waits for the threads. They are interrupted; only a name look-up cannot be, and
@@ -58,6 +58,7 @@ pub struct Dispatcher {
     deadlines: VecDeque<(Instant, ExchangeId)>,
     reflections: Reflections,
     complaints: Complaints,
+    outage: Outage,
     completions: Arc<Completions>,
     /// Stanzas that wait to be sent.
     outbox: VecDeque<Element>,
@@ -94,6 +95,7 @@ impl Dispatcher {
             deadlines: VecDeque::new(),
             reflections: Reflections::default(),
             complaints: Complaints::default(),
+            outage: Outage::default(),
             completions: Arc::new(Completions::new()?),
             outbox: VecDeque::new(),
             phase: Phase::Resting(Vec::new()),
@@ -193,9 +195,7 @@ impl Dispatcher {
             Ok(pool) => pool,
             Err(error) => {
                 let trouble = format!("the system has no thread to give: {error}");
-                batch
-                    .notes
-                    .push(self.complaints.note("cannot start yet", trouble, now));
+                self.complain(Level::Warn, "cannot start yet", trouble, now, batch);
                 return false;
             }
         };
@@ -219,20 +219,22 @@ impl Dispatcher {
         if matches!(&self.phase, Phase::Running(pool) if pool.was_refused()) {
             let trouble =
                 "the system refused a thread: component_post_concurrency is more than it allows";
-            batch.notes.push(self.complaints.note(
+            self.complain(
+                Level::Warn,
                 "exchanges have to wait",
                 trouble.to_owned(),
                 now,
-            ));
+                batch,
+            );
         }
         let mut elements = 0;
         while elements < BUDGET {
             if let Some(stanza) = self.outbox.pop_front() {
                 elements += stanza.count();
                 batch.stanzas.push(stanza);
-            } else if let Some(Concluded { exchange, outcome }) = self.completions.take() {
+            } else if let Some(concluded) = self.completions.take() {
                 elements += 1;
-                self.conclude(exchange, outcome, now, batch);
+                self.finish(concluded, now, batch);
             } else {
                 return false;
             }
@@ -268,13 +270,13 @@ impl Dispatcher {
             }
         }
         batch.stanzas.extend(self.outbox.drain(..));
-        while let Some(Concluded { exchange, outcome }) = self.completions.take() {
+        while let Some(concluded) = self.completions.take() {
             let interrupted = matches!(
-                outcome,
+                concluded.outcome,
                 Err(Failure::NoConnection(_) | Failure::ConnectionLost(_) | Failure::TimedOut)
             );
             if !interrupted {
-                self.conclude(exchange, outcome, now, batch);
+                self.finish(concluded, now, batch);
                 batch.stanzas.extend(self.outbox.drain(..));
             }
         }
@@ -304,6 +306,24 @@ impl Dispatcher {
         }
     }
 
+    /// Ends an exchange that a worker has carried out, unless it has ended already.
+    fn finish(&mut self, concluded: Concluded, now: Instant, batch: &mut Batch) {
+        let Concluded {
+            exchange,
+            outcome,
+            report: Report { line, not_taken },
+        } = concluded;
+        let Some(outstanding) = self.outstanding.get(&exchange) else {
+            return;
+        };
+        batch.notes.push(Note::debug(line));
+        if let Some(trouble) = not_taken {
+            let about = outstanding.stanza.envelope.to_string();
+            self.complain(Level::Info, &about, trouble, now, batch);
+        }
+        self.conclude(exchange, outcome, now, batch);
+    }
+
     /// Ends an exchange, unless it has ended already.
     fn conclude(&mut self, id: ExchangeId, outcome: Outcome, now: Instant, batch: &mut Batch) {
         let Some(Outstanding {
@@ -322,6 +342,7 @@ impl Dispatcher {
         self.forget_concluded_deadlines();
         match outcome {
             Ok(stanzas) => {
+                batch.notes.extend(self.outage.ended(now).map(Note::info));
                 for stanza in stanzas
                     .iter()
                     .filter(|stanza| response::is_room_message(stanza))
@@ -342,15 +363,24 @@ impl Dispatcher {
         batch
             .stanzas
             .extend(envelope.error_reply(&failure.to_error()));
-        let about = format!(
-            "{} from {} to {}",
-            envelope.kind.as_str(),
-            envelope.from,
-            envelope.to
-        );
+        let note =
+            self.complaints
+                .note(Level::Warn, &envelope.to_string(), failure.to_string(), now);
+        self.outage.failed(&failure, note.level == Level::Warn, now);
+        batch.notes.push(note);
+    }
+
+    fn complain(
+        &mut self,
+        level: Level,
+        about: &str,
+        trouble: String,
+        now: Instant,
+        batch: &mut Batch,
+    ) {
         batch
             .notes
-            .push(self.complaints.note(&about, failure.to_string(), now));
+            .push(self.complaints.note(level, about, trouble, now));
     }
 
     fn forget_concluded_deadlines(&mut self) {

@@ -35,6 +35,18 @@ pub struct Concluded {
     pub exchange: ExchangeId,
     /// How it ended.
     pub outcome: Outcome,
+    /// What there is to tell of it.
+    pub report: Report,
+}
+
+/// What there is to tell of an exchange beside its outcome. Written by a worker, since Prosody's thread has
+/// better things to do.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// For whoever looks for something: the stanza's id, the status, and how long it took.
+    pub line: String,
+    /// What an admin should know of a body that was not taken for replies.
+    pub not_taken: Option<String>,
 }
 
 impl Exchange {
@@ -42,9 +54,10 @@ impl Exchange {
     ///
     /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on.
     pub fn run(self) -> Concluded {
-        let id = self.id;
-        let outcome =
-            panic::catch_unwind(AssertUnwindSafe(|| self.deliver())).unwrap_or_else(|panic| {
+        let begun = Instant::now();
+        let mut seen = Seen::default();
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&mut seen)))
+            .unwrap_or_else(|panic| {
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
                 Err(Failure::Fault(
@@ -52,12 +65,16 @@ impl Exchange {
                 ))
             });
         Concluded {
-            exchange: id,
+            exchange: self.id,
+            report: Report {
+                line: self.line(seen.status, &outcome, begun.elapsed()),
+                not_taken: seen.not_taken,
+            },
             outcome,
         }
     }
 
-    fn deliver(&self) -> Outcome {
+    fn deliver(&self, seen: &mut Seen) -> Outcome {
         let settings = &self.service.settings;
         let envelope = &self.stanza.envelope;
         let body = request::encode(&self.stanza);
@@ -67,6 +84,7 @@ impl Exchange {
             timeout: self.remaining()?,
         };
         let mut response = self.service.post(&post)?;
+        seen.status = Some(response.status());
         let verdict = response::judge(response.status(), response.content_type());
         match verdict {
             Verdict::Failed => {
@@ -74,7 +92,9 @@ impl Exchange {
                 Err(Failure::Status(response.status()))
             }
             Verdict::Accepted => {
-                response.discard();
+                let had_body = response.discard();
+                seen.not_taken = (response.status() == 200 && had_body)
+                    .then(|| response::not_taken(response.content_type()));
                 Ok(response::acknowledge(envelope))
             }
             Verdict::Replies => {
@@ -88,6 +108,24 @@ impl Exchange {
         }
     }
 
+    fn line(&self, status: Option<u16>, outcome: &Outcome, elapsed: Duration) -> String {
+        let envelope = &self.stanza.envelope;
+        let mut line = format!("{} ", envelope.kind.as_str());
+        if let Some(id) = &envelope.id {
+            line += &format!("{id:?} ");
+        }
+        match status {
+            Some(status) => {
+                line += &format!("POSTed: status {status} in {} ms", elapsed.as_millis())
+            }
+            None => line += &format!("POSTed: no answer in {} ms", elapsed.as_millis()),
+        }
+        match outcome {
+            Ok(stanzas) => line + &format!(", {} to send", stanzas.len()),
+            Err(_) => line + ", failed",
+        }
+    }
+
     fn remaining(&self) -> Result<Duration, Failure> {
         let timeout = self.service.settings.timeout;
         match self.deadline {
@@ -98,6 +136,13 @@ impl Exchange {
                 .ok_or(Failure::TimedOut),
         }
     }
+}
+
+/// What was seen of the answer before the exchange ended.
+#[derive(Default)]
+struct Seen {
+    status: Option<u16>,
+    not_taken: Option<String>,
 }
 
 /// A stanza id that nobody can guess (RFC 6120 §8.1.3).

@@ -228,15 +228,17 @@ impl Response {
     }
 
     /// Reads a short body and throws it away, so that the connection can be used again. How that ends
-    /// does not matter: the response has been judged already.
-    pub fn discard(&mut self) {
+    /// does not matter: the response has been judged already. Returns whether there was one.
+    pub fn discard(&mut self) -> bool {
         let body = self.0.body_mut();
-        if body
-            .content_length()
-            .is_some_and(|length| length <= DISCARD_LIMIT)
-        {
+        let length = body.content_length();
+        if length.is_some_and(|length| length <= DISCARD_LIMIT) {
             let _ = io::copy(&mut body.as_reader(), &mut io::sink());
         }
+        self.0
+            .headers()
+            .get("content-length")
+            .is_none_or(|length| length != "0")
     }
 }
 

@@ -82,9 +82,7 @@ impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("fd", |_, this, ()| Ok(this.state.borrow().dispatcher.fd()));
         methods.add_method("events", |_, this, ()| Ok(this.service().settings.events()));
-        methods.add_method("uses_deprecated_name", |_, this, ()| {
-            Ok(this.service().settings.used_deprecated_name)
-        });
+        methods.add_method("introduce", Component::introduce);
         methods.add_method("adopt", Component::adopt);
         methods.add_method("receive", Component::receive);
         methods.add_method("drain", Component::drain);
@@ -94,6 +92,11 @@ impl UserData for Component {
 }
 
 impl Component {
+    /// `component:introduce()`: what to log when the component has come up, as levels and lines in turn.
+    fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<Table>> {
+        build::notes(lua, &this.service().settings.introduction())
+    }
+
     /// `component:receive(stanza)`: takes a stanza in. Returns nothing, or
     /// `stanzas, notes, failures, drain_after, expire_after`: what [`Component::reply`] makes of the
     /// batch, and in how many seconds to call `drain` and `expire`, if that is not under way.

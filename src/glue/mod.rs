@@ -6,7 +6,11 @@ mod component_http;
 mod options;
 mod walk;
 
-use mlua::{Lua, Table};
+use mlua::{Lua, MultiValue, Table, Value};
+
+/// What the shims have in common. It comes with the library, so that it is there whichever way the modules
+/// were installed, and always of the library's version.
+const SHARED: &str = include_str!("../../lua/shared.lua");
 
 /// What `require "prosody_components"` returns.
 ///
@@ -15,6 +19,7 @@ use mlua::{Lua, Table};
 pub fn exports(lua: &Lua) -> mlua::Result<Table> {
     let exports = lua.create_table()?;
     exports.set("version", env!("CARGO_PKG_VERSION"))?;
+    exports.set("shared", lua.create_function(shared)?)?;
     exports.set("component_http", lua.create_function(component_http::new)?)?;
     exports.set("client_proxy", lua.create_function(client_proxy::new)?)?;
     exports.set(
@@ -22,4 +27,9 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
         lua.create_function(client_proxy::new_key)?,
     )?;
     Ok(exports)
+}
+
+/// `native:shared(module, require)`: the functions of `lua/shared.lua`, for that module.
+fn shared(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
+    lua.load(SHARED).set_name("=shared.lua").call(arguments)
 }

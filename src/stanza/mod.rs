@@ -10,6 +10,8 @@ pub mod jid;
 pub mod xml_in;
 pub mod xml_out;
 
+use std::fmt;
+
 pub use element::{Element, Node};
 pub use error::{Condition, ErrorType, StanzaError};
 
@@ -61,6 +63,18 @@ pub struct Envelope {
     pub type_: Option<String>,
     /// The `id` attribute.
     pub id: Option<String>,
+}
+
+impl fmt::Display for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} from {} to {}",
+            self.kind.as_str(),
+            self.from,
+            self.to
+        )
+    }
 }
 
 impl Envelope {

@@ -1,0 +1,103 @@
+//! A service that fails for a while, and when it answers again.
+
+use std::time::{Duration, Instant};
+
+use super::Failure;
+
+/// Remembers since when the service has failed. One bad answer among many good ones is no outage to tell
+/// of each time: it begins with a failure that was told as a warning, which happens once a minute at most.
+#[derive(Debug, Default)]
+pub struct Outage(Option<Failing>);
+
+#[derive(Debug)]
+struct Failing {
+    since: Instant,
+    stanzas: u64,
+}
+
+impl Outage {
+    /// A stanza has failed, by a failure that was told as a warning or not.
+    pub fn failed(&mut self, failure: &Failure, told: bool, now: Instant) {
+        if !is_outage(failure) {
+            return;
+        }
+        match &mut self.0 {
+            Some(failing) => failing.stanzas += 1,
+            None if told => {
+                self.0 = Some(Failing {
+                    since: now,
+                    stanzas: 1,
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// The service has answered. Returns what to tell the admin, if it had failed before.
+    pub fn ended(&mut self, now: Instant) -> Option<String> {
+        let Failing { since, stanzas } = self.0.take()?;
+        Some(format!(
+            "the service answers again, {} after the first of {stanzas} failures",
+            seconds(now.duration_since(since))
+        ))
+    }
+}
+
+/// Whether a failure says that the service does not work, rather than that it did not want the stanza.
+fn is_outage(failure: &Failure) -> bool {
+    match failure {
+        Failure::NoConnection(_)
+        | Failure::ConnectionLost(_)
+        | Failure::NotHttp(_)
+        | Failure::TimedOut => true,
+        Failure::Status(status) => *status >= 500,
+        Failure::Unusable(_)
+        | Failure::TooDeep
+        | Failure::ForbiddenCharacter
+        | Failure::QueueFull
+        | Failure::Stopped
+        | Failure::Fault(_) => false,
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_with_the_first_answer() {
+        let now = Instant::now();
+        let mut outage = Outage::default();
+        assert_eq!(outage.ended(now), None);
+        outage.failed(&Failure::TimedOut, true, now);
+        outage.failed(&Failure::Status(503), false, now);
+        outage.failed(&Failure::QueueFull, true, now);
+        let ended = outage.ended(now + Duration::from_secs(7));
+        assert_eq!(
+            ended.as_deref(),
+            Some("the service answers again, 7 s after the first of 2 failures")
+        );
+        assert_eq!(outage.ended(now), None);
+    }
+
+    #[test]
+    fn what_the_admin_was_not_told_of_has_no_end_to_tell() {
+        let now = Instant::now();
+        for (failure, told) in [
+            (Failure::TimedOut, false),
+            (Failure::Status(404), true),
+            (Failure::Stopped, true),
+        ] {
+            let mut outage = Outage::default();
+            outage.failed(&failure, told, now);
+            assert_eq!(outage.ended(now), None, "{failure:?}");
+        }
+    }
+}
