@@ -110,7 +110,7 @@ uninstall: ## Remove what install put there
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf target .pytest_cache
-	find examples spec -name __pycache__ -prune -exec rm -rf {} +
+	find .ci examples spec -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## Show this list

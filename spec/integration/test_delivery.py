@@ -7,7 +7,7 @@ import pytest
 from harness import behaviours, bot as bots
 from harness.behaviours import by_body, reply, respond
 from harness.client import User
-from harness.installation import needs_bounces
+from limits import needs_bounces
 
 ACCOUNTS = {"alice@localhost": "secret"}
 EVERYTHING = {"component_post_stanzas": ["message", "presence", "iq"]}

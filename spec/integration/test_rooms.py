@@ -8,7 +8,7 @@ import pytest
 from harness import behaviours, bot as bots, config
 from harness.behaviours import reply, respond
 from harness.client import User
-from harness.installation import needs_metrics
+from limits import needs_metrics
 
 ACCOUNTS = {"alice@localhost": "secret"}
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
