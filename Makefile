@@ -77,14 +77,32 @@ test-memory: all ## Run those of the library itself under valgrind, which sees e
 test-integration: all ## Run the tests on a real Prosody
 	$(ON_PROSODY) $(PYTHON) -m pytest -ra spec/integration
 
+# Debian has none; and each version finds something else.
+RUFF_VERSION := 0.17.6
+RUFF_ENVIRONMENT := target/ruff-$(RUFF_VERSION)
+RUFF := $(RUFF_ENVIRONMENT)/bin/ruff
+
+# in-root.sh reads the scenarios, in whichever shell the root has as sh.
+SCRIPTS_OF_ROOT := packaging/test/in-root.sh $(wildcard packaging/test/scenarios/*.sh)
+SCRIPTS := $(filter-out $(SCRIPTS_OF_ROOT),.ci/run .ci/prerequisites \
+	$(wildcard packaging/*.sh packaging/*/*.sh packaging/debian/*.p*inst packaging/debian/*.p*rm))
+
 .PHONY: lint
 lint: ## Check format, lints and documentation
-	@$(PREREQUISITES) cargo clippy rustfmt cc luacheck
+	@$(PREREQUISITES) cargo clippy rustfmt cc luacheck shellcheck venv
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features $(LUA_FEATURE) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
 	luacheck .
+	@$(MAKE) --no-print-directory $(RUFF)
+	$(RUFF) check
+	shellcheck --external-sources $(SCRIPTS)
+	shellcheck --shell=sh $(SCRIPTS_OF_ROOT)
+
+$(RUFF):
+	$(PYTHON) -m venv $(RUFF_ENVIRONMENT)
+	$(RUFF_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check ruff==$(RUFF_VERSION)
 
 .PHONY: install
 install: install-library install-modules ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it

@@ -33,7 +33,7 @@ def test_full_queue_refuses_at_once(bot_at, peers):
     senders[0].say(small.jid, "0")
     small.wait_for_requests(1)
     ids = [sender.say(small.jid, str(number)) for number, sender in enumerate(senders[1:], 1)]
-    for sender, sent in list(zip(senders[1:], ids))[2:]:
+    for sender, sent in list(zip(senders[1:], ids, strict=True))[2:]:
         refused = sender.receive()
         assert (refused.id, refused.error) == (sent, "wait/resource-constraint")
     small.release()

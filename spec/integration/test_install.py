@@ -19,8 +19,8 @@ LIBRARIES = f"usr/local/lib/lua/{lua_version()}"
 def make(target, destination):
     # Not the flags and variables of a make that these tests may run under.
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", target, f"DESTDIR={destination}", f"LUA_VERSION={lua_version()}"], cwd=REPOSITORY, env=environment,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["make", target, f"DESTDIR={destination}", f"LUA_VERSION={lua_version()}"],
+                          cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
 
 

@@ -33,7 +33,8 @@ class Room:
         self.inbox = peers.peer(self.jid)
 
     def says(self, occupant, to, text, id):
-        self.inbox.send("message", f"<body>{text}</body>", from_=f"{self.jid}/{occupant}", to=to, type="groupchat", id=id)
+        self.inbox.send(
+            "message", f"<body>{text}</body>", from_=f"{self.jid}/{occupant}", to=to, type="groupchat", id=id)
 
 
 @pytest.fixture
