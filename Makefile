@@ -24,6 +24,7 @@ MODULES := $(wildcard lua/mod_*.lua)
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) $(shell find src -name '*.rs')
 
 CARGO := cargo
+OLDEST_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 BUSTED = $(shell command -v busted)
 # What starts a Prosody starts this one, with the library that was built.
@@ -36,7 +37,10 @@ PREREQUISITES := PYTHON=$(PYTHON) .ci/prerequisites
 .PHONY: all
 all: $(LIBRARY) ## Build the library for Prosody's Lua
 
+# Rust is looked for here as well, in plain sh: make all has no other prerequisites, and bash is not everywhere.
 $(LIBRARY): $(RUST_SOURCES)
+	@printf '%s\n' $(OLDEST_RUST) "$$($(CARGO) --version 2>/dev/null | cut -d ' ' -f 2)" | sort -V -c 2>/dev/null \
+		|| { echo 'this needs Rust $(OLDEST_RUST) or later: https://rustup.rs tells how to get it' >&2; exit 1; }
 	$(CARGO) build --locked --release --lib --features $(LUA_FEATURE) $(if $(TARGET),--target $(TARGET))
 	install -D -m 644 target/$(if $(TARGET),$(TARGET)/)release/libprosody_components.so $@
 
