@@ -24,6 +24,7 @@ MODULES := $(wildcard lua/mod_*.lua)
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) lua/shared.lua $(shell find src -name '*.rs')
 
 CARGO := cargo
+OLDEST_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 BUSTED = $(shell command -v busted)
 # What starts a Prosody starts this one, with the library that was built.
@@ -36,7 +37,10 @@ PREREQUISITES := PYTHON=$(PYTHON) .ci/prerequisites
 .PHONY: all
 all: $(LIBRARY) ## Build the library for Prosody's Lua
 
+# Rust is looked for here as well, in plain sh: make all has no other prerequisites, and bash is not everywhere.
 $(LIBRARY): $(RUST_SOURCES)
+	@printf '%s\n' $(OLDEST_RUST) "$$($(CARGO) --version 2>/dev/null | cut -d ' ' -f 2)" | sort -V -c 2>/dev/null \
+		|| { echo 'this needs Rust $(OLDEST_RUST) or later: https://rustup.rs tells how to get it' >&2; exit 1; }
 	$(CARGO) build --locked --release --lib --features $(LUA_FEATURE) $(if $(TARGET),--target $(TARGET))
 	install -D -m 644 target/$(if $(TARGET),$(TARGET)/)release/libprosody_components.so $@
 
@@ -77,14 +81,32 @@ test-memory: all ## Run those of the library itself under valgrind, which sees e
 test-integration: all ## Run the tests on a real Prosody
 	$(ON_PROSODY) $(PYTHON) -m pytest -ra spec/integration
 
+# Debian has none; and each version finds something else.
+RUFF_VERSION := 0.17.6
+RUFF_ENVIRONMENT := target/ruff-$(RUFF_VERSION)
+RUFF := $(RUFF_ENVIRONMENT)/bin/ruff
+
+# in-root.sh reads the scenarios, in whichever shell the root has as sh.
+SCRIPTS_OF_ROOT := packaging/test/in-root.sh $(wildcard packaging/test/scenarios/*.sh)
+SCRIPTS := $(filter-out $(SCRIPTS_OF_ROOT),.ci/run .ci/prerequisites \
+	$(wildcard packaging/*.sh packaging/*/*.sh packaging/debian/*.p*inst packaging/debian/*.p*rm))
+
 .PHONY: lint
 lint: ## Check format, lints and documentation
-	@$(PREREQUISITES) cargo clippy rustfmt cc luacheck
+	@$(PREREQUISITES) cargo clippy rustfmt cc luacheck shellcheck venv
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features $(LUA_FEATURE) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
 	luacheck .
+	@$(MAKE) --no-print-directory $(RUFF)
+	$(RUFF) check
+	shellcheck --external-sources $(SCRIPTS)
+	shellcheck --shell=sh $(SCRIPTS_OF_ROOT)
+
+$(RUFF):
+	$(PYTHON) -m venv $(RUFF_ENVIRONMENT)
+	$(RUFF_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check ruff==$(RUFF_VERSION)
 
 .PHONY: install
 install: install-library install-modules ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it
@@ -110,7 +132,7 @@ uninstall: ## Remove what install put there
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf target .pytest_cache
-	find examples spec -name __pycache__ -prune -exec rm -rf {} +
+	find .ci examples spec -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## Show this list

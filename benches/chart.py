@@ -41,7 +41,8 @@ def draw(settings):
     parts.append(text(MARGIN, top + 4, "Bars are medians, lines the spread of all rounds.", "note"))
     top += MARGIN + 4
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" viewBox="0 0 {WIDTH} {top}" role="img">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}"'
+        f' viewBox="0 0 {WIDTH} {top}" role="img">\n'
         f"<title>component_http beside an in-process echo, a native component and a pure-Lua one</title>\n"
         f"<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
@@ -59,7 +60,8 @@ def panel(parties, figure, title, note, top):
         middle = y + BAR / 2
         parts += [
             text(MARGIN, middle + 4.5, NAMES[party]),
-            f'<rect class="{"own" if party == HTTP else "bar"}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
+            f'<rect class="{"own" if party == HTTP else "bar"}" x="{x}" y="{y}" width="{length:.1f}"'
+            f' height="{BAR}" rx="2"/>',
             f'<path class="spread" d="M{x + low:.1f} {middle}H{x + high:.1f}"/>',
             text(x + high + 8, middle + 4.5, f"{values['median']:,.0f}"),
         ]

@@ -6,9 +6,9 @@ import signal
 import statistics
 import time
 
+from harness.config import component
 from server import Server
 from settings import HTTP, MODULES
-from harness.config import component
 
 IN_FLIGHT, ROUNDS = 1_000, 3
 QUEUED = 100_000
@@ -23,7 +23,8 @@ class InFlight:
     def __init__(self, parties, backend):
         url = backend.url("body", 1_000)
         self.servers = {
-            party: Server([component(HOST, MODULES[party], component_post_url=url, component_post_concurrency=IN_FLIGHT)])
+            party: Server([component(HOST, MODULES[party], component_post_url=url,
+                                     component_post_concurrency=IN_FLIGHT)])
             for party in parties
         }
         self.idle, self.peak, self.rates = {}, {}, {party: [] for party in parties}

@@ -18,14 +18,16 @@ def show(results):
 
 def show_setting(name, title, rounds, parties):
     print(f"\n{title} [{name}], median of {rounds} and spread")
-    print(f"  {'':18} {'per second':>26} {'of first':>8} {'main thread µs':>14} {'workers µs':>10} {'p50 µs':>9} {'p99 µs':>9}")
+    print(f"  {'':18} {'per second':>26} {'of first':>8} {'main thread µs':>14}"
+          f" {'workers µs':>10} {'p50 µs':>9} {'p99 µs':>9}")
     first = next(iter(parties.values()))["rate"]["median"]
     for party, figures in parties.items():
         rate = figures["rate"]
         spread = f"{rate['median']:,.0f} ({rate['low']:,.0f}–{rate['high']:,.0f})"
         print(
             f"  {NAMES[party]:18} {spread:>26} {rate['median'] / first:8.2f} {figures['main_us']['median']:14.1f}"
-            f" {figures['workers_us']['median']:10.1f} {figures['p50']['median']:9,.0f} {figures['p99']['median']:9,.0f}"
+            f" {figures['workers_us']['median']:10.1f} {figures['p50']['median']:9,.0f}"
+            f" {figures['p99']['median']:9,.0f}"
         )
 
 
@@ -38,7 +40,8 @@ def show_memory(results):
         )
     if "queue" in results:
         queue = results["queue"]
-        print(f"\n{queue['stanzas']:,} queued stanzas of {queue['own_bytes']:,.0f} B: {queue['beside_own_bytes']:,.0f} B each beside that")
+        print(f"\n{queue['stanzas']:,} queued stanzas of {queue['own_bytes']:,.0f} B:"
+              f" {queue['beside_own_bytes']:,.0f} B each beside that")
 
 
 def show_figures(results):

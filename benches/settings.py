@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from server import external
 from harness.config import component
+from server import external
 
 ECHO, NATIVE, NETHTTP, HTTP = "echo", "native", "nethttp", "component_http"
 DIRECT, PROXY = "direct", "client_proxy"
@@ -77,7 +77,8 @@ def hosts(settings, backend):
             if party == NATIVE:
                 found[setting.host(party)] = external(setting.host(party))
             if party in MODULES:
-                found[setting.host(party)] = component(setting.host(party), MODULES[party], **options(setting, party, backend))
+                found[setting.host(party)] = component(
+                    setting.host(party), MODULES[party], **options(setting, party, backend))
     return list(found.values())
 
 

@@ -11,11 +11,10 @@ import statistics
 import threading
 import time
 
-from server import SECRET, Server
-
 from harness.client import Component, StreamClosed
 from harness.config import component, external_component
 from harness.target import PASSWORD, TargetClient
+from server import SECRET, Server
 
 REQUESTERS = "requesters.bench.test"
 SERVICE_TIMES = {"fast": 0.002, "also-fast": 0.002, "slow": 0.02}  # seconds
@@ -83,8 +82,8 @@ def measure(prosody, network, name, count):
     load.run(count)
     percentiles = statistics.quantiles(load.latencies, n=100)
     served = ", ".join(f"{client.jid.split('/')[1]} {client.served}" for client in clients)
-    print(f"{STRATEGIES[name]:18} p50 {1000 * percentiles[49]:6.1f} ms   p99 {1000 * percentiles[98]:6.1f} ms   {served}",
-          flush=True)
+    print(f"{STRATEGIES[name]:18} p50 {1000 * percentiles[49]:6.1f} ms"
+          f"   p99 {1000 * percentiles[98]:6.1f} ms   {served}", flush=True)
     for client in clients:
         client.leave()
 

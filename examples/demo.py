@@ -12,7 +12,6 @@ import sys
 
 import demonstration
 from demonstration import HOST, PASSWORD, end_with_signals, show
-
 from harness.config import component
 from harness.prosody import Prosody
 from harness.waiting import DEADLINE
@@ -42,14 +41,19 @@ async def exchange(client, bot):
     """Send one message, show what happens to it, and return whether the bot answered it."""
     show(f"{ACCOUNT} sends to {BOT_JID}:", str(client.say(TEXT)))
     reply = await asyncio.wait_for(client.received.get(), DEADLINE)
-    for request in bot.requests():
-        show("The web service gets this POST:", json.dumps(json.loads(request), indent=4))
-    show(f"Its answer is that text as the body of a JSON object, and {ACCOUNT} receives:", str(reply))
+    for request, answer in zip(bot.requests(), bot.answers(), strict=True):
+        show("The web service gets this POST:", indented(request))
+        show("It answers with status 200 and this JSON:", indented(answer))
+    show(f"{ACCOUNT} receives:", str(reply))
     return reply["type"] != "error" and reply["body"] == TEXT
 
 
-async def keep(client, prosody):
-    """Leave everything running; print what comes, and send what is typed."""
+def indented(text):
+    return json.dumps(json.loads(text), indent=4)
+
+
+async def keep(client, prosody, bot):
+    """Leave everything running; print what the bot is sent and answers, and what comes; send what is typed."""
     show("Everything goes on running until Ctrl-C. Talk to it with any XMPP client:", "\n".join((
         f"server    {HOST}, port {prosody.c2s_port}, without encryption",
         f"account   {ACCOUNT}",
@@ -59,9 +63,24 @@ async def keep(client, prosody):
     if sys.stdin.isatty():
         print("\nOr type here: each line becomes a message.", flush=True)
         asyncio.get_running_loop().add_reader(sys.stdin, read_line, client)
+    following = asyncio.ensure_future(follow(bot))
+    try:
+        while True:
+            reply = await client.received.get()
+            said = reply["error"]["condition"] if reply["type"] == "error" else reply["body"]
+            print(f"{reply['from']}: {said}", flush=True)
+    finally:
+        following.cancel()
+
+
+async def follow(bot):
+    """Print what the bot prints from now on."""
+    seen = len(bot.output().splitlines())
     while True:
-        reply = await client.received.get()
-        print(f"{reply['from']}: {reply['error']['condition'] if reply['type'] == 'error' else reply['body']}", flush=True)
+        await asyncio.sleep(0.1)
+        for line in bot.output().splitlines()[seen:]:
+            print(f"web service {line}", flush=True)
+            seen += 1
 
 
 def read_line(client):
@@ -78,7 +97,7 @@ async def demonstrate(prosody, bot, keep_running):
         await client.log_in(prosody.c2s_port)
         answered = await exchange(client, bot)
         if answered and keep_running:
-            await keep(client, prosody)
+            await keep(client, prosody, bot)
         return answered
     finally:
         await client.disconnect()
@@ -99,13 +118,17 @@ def main():
             except KeyboardInterrupt:
                 print("\nStopping.")
                 return 0
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 answered = False
             if not answered:
                 print(f"\nThe bot's answer did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
                 return 1
     if not keep_running:
-        print("\nmake demo KEEP=1 leaves it running, for you to talk to.")
+        show("What next:", "\n".join((
+            "make demo KEEP=1         leaves it running, for you to talk to",
+            "examples/echo.py         is the web service; examples/README.markdown has it in other languages",
+            'README.markdown          says under "Installation" how the module gets into your Prosody',
+            "/etc/prosody/conf.d/     takes the two lines of configuration above, with your URL, as a file *.cfg.lua")))
     return 0
 
 

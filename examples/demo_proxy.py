@@ -9,10 +9,7 @@ import collections
 import sys
 import time
 
-import slixmpp
-
-from demonstration import Client, PASSWORD, end_with_signals, show
-
+from demonstration import NO_ANSWER, PASSWORD, Client, end_with_signals, show
 from harness.config import component
 from harness.prosody import Prosody
 from harness.waiting import DEADLINE
@@ -48,7 +45,7 @@ class Alice(Client):
             asked = time.monotonic()
             try:
                 answer = await self["xep_0092"].get_version(PROXY, timeout=DEADLINE)
-            except (slixmpp.exceptions.IqError, slixmpp.exceptions.IqTimeout) as error:
+            except NO_ANSWER as error:
                 print(f"    {number:2}  no answer: {error}", flush=True)
                 continue
             milliseconds = 1000 * (time.monotonic() - asked)
@@ -60,7 +57,7 @@ class Alice(Client):
 
 
 async def demonstrate(prosody):
-    one, two, alice = clients = Service("one"), Service("two"), Alice()
+    one, _, alice = clients = Service("one"), Service("two"), Alice()
     try:
         for client in clients:
             await client.log_in(prosody.c2s_port)
@@ -89,6 +86,10 @@ def main():
         if not answered:
             print(f"\nSome answers did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
             return 1
+    show("What next:", "\n".join((
+        'README.markdown          says under "Installation" how the module gets into your Prosody',
+        "/etc/prosody/conf.d/     takes the two lines of configuration above, with your account, as a file *.cfg.lua",
+        "your account             has to grant the subscription that the component asks for")))
     return 0
 
 

@@ -1,19 +1,23 @@
 """What the demonstrations have in common: the way to Prosody, an XMPP client, and how things are shown."""
 
 import asyncio
+import logging
 import pathlib
 import signal
 import sys
 
-import slixmpp
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "spec" / "integration"))
+# Without its part in C slixmpp says so as it is imported, which is no news to whoever watches.
+logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)
+
+import slixmpp  # noqa: E402
 
 from harness.user import connect_unencrypted  # noqa: E402
 from harness.waiting import DEADLINE  # noqa: E402
 
 HOST = "127.0.0.1"
 PASSWORD = "wonderland"
+NO_ANSWER = (slixmpp.exceptions.IqError, slixmpp.exceptions.IqTimeout)
 
 
 class Client(slixmpp.ClientXMPP):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Answers every message with its own text. Run: python3 echo.py 8080"""
+"""Answers every message with its own text. Run: python3 echo.py [PORT]"""
 
 import json
 import sys
@@ -12,9 +12,10 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        print(json.dumps(request), flush=True)
+        print("received", json.dumps(request), flush=True)
         # No body, for instance "is typing": an empty object means no reply.
         reply = {"body": request["body"]} if "body" in request else {}
+        print("answered", json.dumps(reply), flush=True)
         content = json.dumps(reply).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -23,4 +24,7 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()
+port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
+server = ThreadingHTTPServer(("127.0.0.1", port), Echo)
+print(f"Listening on http://127.0.0.1:{port}/", flush=True)
+server.serve_forever()

@@ -14,7 +14,11 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+if len(sys.argv) != 4:
+    sys.exit("Run: python3 pictures.py PORT DIRECTORY URL")
 PORT, DIRECTORY, BASE_URL = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+if not DIRECTORY.is_dir():
+    sys.exit(f"pictures.py: there is no directory {DIRECTORY}")
 IMAGES = {".avif", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
 
 
@@ -58,4 +62,6 @@ class Pictures(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-ThreadingHTTPServer(("127.0.0.1", PORT), Pictures).serve_forever()
+server = ThreadingHTTPServer(("127.0.0.1", PORT), Pictures)
+print(f"Listening on http://127.0.0.1:{PORT}/", flush=True)
+server.serve_forever()

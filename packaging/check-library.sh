@@ -31,9 +31,9 @@ for library in "$@"; do
 	if [ "$needed" = libc.so ]; then
 		loader=$(ls /lib/ld-musl-*.so.1)
 		missing=$("$loader" --list "$library" 2>&1 | sed -n 's/.*: \([^:]*\): symbol not found$/\1/p' | sed '/^luaL\?_/d')
-		[ -z "$missing" ] || fail "musl has no" $missing
+		[ -z "$missing" ] || fail "musl has no $missing"
 	fi
 
 	glibc=$(readelf --version-info --wide "$library" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
-	echo "$library: $size bytes, needs $(echo $needed | sed 's/ /, /g')${glibc:+, $glibc}"
+	echo "$library: $size bytes, needs $(echo "$needed" | paste -s -d , | sed 's/,/, /g')${glibc:+, $glibc}"
 done

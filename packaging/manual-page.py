@@ -54,7 +54,7 @@ def without_local_links(text):
 def main():
     module, version = sys.argv[1:]
     readme = sys.stdin.read()
-    date = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.timezone.utc).date()
+    date = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.UTC).date()
     described = without_tables(without_pictures(section(readme, 2, module)))
     troubles = section(readme, 3, "Troubleshooting")
     text = without_local_links(re.sub(r"^### (.*)", lambda heading: f"# {heading[1].upper()}", described, flags=re.M)

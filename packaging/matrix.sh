@@ -11,6 +11,7 @@ shift 2
 tests=(request request_stanza response response_stanza errors delivery order presence rooms
 	virtual_host options lifecycle reload shutdown
 	client_proxy client_proxy_addresses client_proxy_options client_proxy_subscription)
+files=("${tests[@]/#/spec/integration/test_}")
 
 backends=(select)
 "$lua" -e 'require "luaevent.core"' 2>/dev/null && backends+=(libevent)
@@ -20,7 +21,7 @@ failed=()
 for backend in "${backends[@]}"; do
 	echo "== $PROSODY on $backend"
 	NETWORK_BACKEND=$backend "${PYTHON:-/usr/bin/python3}" -m pytest -q "$@" \
-		$(printf "spec/integration/test_%s.py " "${tests[@]}") || failed+=("$backend")
+		"${files[@]/%/.py}" || failed+=("$backend")
 done
 
 [ ${#failed[@]} -eq 0 ] || { echo "$PROSODY fails on: ${failed[*]}"; exit 1; }

@@ -37,14 +37,14 @@ MODULE_NAMES := $(patsubst lua/%.lua,%,$(MODULES))
 
 .PHONY: rock
 rock: $(SOURCE_ARCHIVE) ## Pack rocks into target/dist/rocks, which prosodyctl install takes as its --server
-	@LUA_VERSION=$(LUA_VERSION) $(PREREQUISITES) luarocks
+	@LUA_VERSION=$(LUA_VERSION) $(PREREQUISITES) cargo luarocks
 	packaging/rocks/pack.sh '$(LUA_VERSION)' '$(VERSION)' '$(SOURCE_ARCHIVE)' '$(ROCKS)' $(MODULE_NAMES)
 
 ## Debian
 
 .PHONY: deb
 deb: $(SOURCE_ARCHIVE) ## Build the Debian package into target/dist
-	@$(PREREQUISITES) debhelper go-md2man lintian
+	@$(PREREQUISITES) cargo debhelper go-md2man lintian
 	packaging/debian.sh '$(SOURCE_ARCHIVE)' '$(DIST)'
 
 # What git knows of, as it is now.
@@ -109,8 +109,6 @@ audit: all ## Check licences, dependencies and the library itself; needs cargo-d
 	packaging/check-msrv.py
 	$(CARGO) deny --offline --locked --features $(LUA_FEATURE) --config packaging/deny.toml \
 		check licenses bans sources
-
-OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 .PHONY: test-oldest-rust
 test-oldest-rust: ## Test with the oldest Rust that Cargo.toml promises to be enough; needs rustup

@@ -64,5 +64,6 @@ grep -q '^# Needs:' "$scenario" || for tool in cc gcc cargo rustc; do
 	! command -v "$tool" || fail "$tool is here; a stock system has none"
 done
 
+# shellcheck source=/dev/null
 . "$scenario"
 echo "passed: $1"

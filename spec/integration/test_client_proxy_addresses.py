@@ -162,7 +162,7 @@ def test_each_resource_of_the_target_gets_its_own_answer(target, peer):
     for resource in (target, target.other):
         resource.iq(known, STRANGER, "asked")
         requests.append(peer.receive())
-    for request, name in zip(requests, ("one", "two")):
+    for request, name in zip(requests, ("one", "two"), strict=True):
         peer.iq("proxy.test", f"<name xmlns='urn:example:name'>{name}</name>", "result", id=request.id)
     for resource, name in ((target, "one"), (target.other, "two")):
         answer = resource.receive()

@@ -41,8 +41,8 @@ def hosts(backend):
 
 
 def complaints(prosody, host):
-    return [line for line in prosody.log() if line.level in ("error", "warn") and line.source.startswith(host)
-            or host in line.text and line.level == "error"]
+    return [line for line in prosody.log() if (line.level in ("error", "warn") and line.source.startswith(host))
+            or (host in line.text and line.level == "error")]
 
 
 @pytest.mark.parametrize("case", UNUSABLE)

@@ -5,10 +5,10 @@ import pytest
 from harness import config
 from harness.client import Component, User
 from harness.config import component, virtual_host
-from harness.installation import needs_flush_at_exit
 from harness.prosody import COMPONENT_SECRET
 from harness.target import TargetClient
 from harness.waiting import wait_until
+from limits import needs_flush_at_exit
 
 ACCOUNTS = {"service@localhost": "secret", "romeo@localhost": "secret"}
 PROXY = component("proxy.test", "client_proxy", target_address="service@localhost")

@@ -7,7 +7,7 @@ import pytest
 from harness import behaviours, bot as bots
 from harness.behaviours import by_body, reply, respond
 from harness.client import User
-from harness.installation import needs_bounces
+from limits import needs_bounces
 
 ACCOUNTS = {"alice@localhost": "secret"}
 EVERYTHING = {"component_post_stanzas": ["message", "presence", "iq"]}
@@ -33,7 +33,7 @@ def test_full_queue_refuses_at_once(bot_at, peers):
     senders[0].say(small.jid, "0")
     small.wait_for_requests(1)
     ids = [sender.say(small.jid, str(number)) for number, sender in enumerate(senders[1:], 1)]
-    for sender, sent in list(zip(senders[1:], ids))[2:]:
+    for sender, sent in list(zip(senders[1:], ids, strict=True))[2:]:
         refused = sender.receive()
         assert (refused.id, refused.error) == (sent, "wait/resource-constraint")
     small.release()

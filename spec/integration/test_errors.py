@@ -34,7 +34,8 @@ def hosts(backend):
         bots.component(backend, "fast.test", **fast),
         component("closed.test", component_post_url=f"http://127.0.0.1:{free_port()}/"),
         component("nowhere.test", component_post_url="http://no-such-host.invalid/"),
-        component("abrupt.test", component_post_url=f"{ABRUPT.url}/abrupt.test", component_post_stanzas=["message", "iq"]),
+        component("abrupt.test", component_post_url=f"{ABRUPT.url}/abrupt.test",
+                  component_post_stanzas=["message", "iq"]),
     ]
 
 

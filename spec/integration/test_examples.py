@@ -3,13 +3,17 @@
 import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 
 import pytest
+
 from harness.client import Component
 from harness.config import component
+from harness.installation import REPOSITORY
 from harness.prosody import COMPONENT_SECRET, Prosody
+from harness.waiting import DEADLINE, wait_until
 from harness.web_service import WebService
 
 BOT_HOST = "bot.test"
@@ -32,14 +36,19 @@ def served_by(*command):
         yield bot, peers
 
 
-@pytest.fixture(params=ECHO_BOTS)
-def echo(request):
-    command = ECHO_BOTS[request.param]
+def command_of(language):
+    """How that bot is run; skips the test where its language is not installed."""
+    command = ECHO_BOTS[language]
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
-    if request.param == "ruby" and subprocess.run(["ruby", "-e", "require 'webrick'"], capture_output=True).returncode:
+    if language == "ruby" and subprocess.run(["ruby", "-e", "require 'webrick'"], capture_output=True).returncode:
         pytest.skip("WEBrick is not installed for this ruby")
-    with served_by(*command) as bot_and_peers:
+    return command
+
+
+@pytest.fixture(params=ECHO_BOTS)
+def echo(request):
+    with served_by(*command_of(request.param)) as bot_and_peers:
         yield bot_and_peers
 
 
@@ -50,8 +59,9 @@ def test_echo_bots_answer_a_message_with_its_text(echo):
     alice.say(BOT_JID, text)
     reply = alice.receive()
     assert (reply.sender, reply.to, reply.type, reply.body) == (BOT_JID, alice.jid, "chat", text)
-    [shown] = bot.requests()
-    assert json.loads(shown)["body"] == text
+    [request], [answer] = bot.requests(), bot.answers()
+    assert json.loads(request)["body"] == text
+    assert json.loads(answer) == {"body": text}
 
 
 def test_echo_bots_answer_a_room_in_the_room(echo):
@@ -70,6 +80,37 @@ def test_echo_bots_keep_silent_about_a_message_without_text(echo):
     # Replies keep the order of the messages, so that one to the first would come first.
     assert alice.receive().body == "there"
     assert len(bot.requests()) == 2
+
+
+@pytest.mark.parametrize("language", ["node", "python", "ruby"])
+def test_echo_bots_say_where_they_listen(language):
+    with WebService(*command_of(language)) as bot:
+        wait_until(lambda: f"Listening on {bot.url}" in bot.output(), bot.output)
+
+
+@pytest.mark.parametrize("language", ["node", "python", "ruby"])
+def test_echo_bots_listen_on_port_8080_unless_told_otherwise(language):
+    """Shown by that port being taken, which a test can bring about on any machine."""
+    *command, _ = command_of(language)
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(OSError):
+            taken.enter_context(socket.create_server(("127.0.0.1", 8080)))
+        ended = run(*command)
+    assert ended.returncode != 0
+    assert "address already in use" in ended.stderr.lower()
+
+
+def run(*command):
+    return subprocess.run(command, cwd=REPOSITORY / "examples", capture_output=True, text=True, timeout=DEADLINE)
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    pytest.param((), "Run: python3 pictures.py PORT DIRECTORY URL", id="none"),
+    pytest.param(("8080", "/nowhere", "https://www.example.com/"), "pictures.py: there is no directory /nowhere",
+                 id="no directory")])
+def test_the_picture_bot_says_what_it_needs(arguments, complaint):
+    ended = run(sys.executable, "pictures.py", *arguments)
+    assert (ended.returncode, ended.stderr) == (1, f"{complaint}\n")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`make install` puts into DESTDIR what a Prosody that looks there needs, and `make uninstall` takes it away."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -16,11 +17,15 @@ MODULES = "usr/local/lib/prosody/modules"
 LIBRARIES = f"usr/local/lib/lua/{lua_version()}"
 
 
-def make(target, destination):
+def run_make(*arguments, **variables):
     # Not the flags and variables of a make that these tests may run under.
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", target, f"DESTDIR={destination}", f"LUA_VERSION={lua_version()}"], cwd=REPOSITORY, env=environment,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.run(["make", *arguments, f"LUA_VERSION={lua_version()}"], cwd=REPOSITORY,
+                          env={**environment, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def make(target, destination):
+    done = run_make(target, f"DESTDIR={destination}")
     assert done.returncode == 0, done.stdout
 
 
@@ -52,3 +57,20 @@ def test_what_is_installed_works(destination, backend):
         peer.say(bot.jid, "hello")
         assert peer.receive().body == "hello"
         peers.close()
+
+
+@pytest.mark.parametrize("cargo", ["exit 127", "echo cargo 0.66.0"], ids=["no Rust", "Debian's Rust"])
+@pytest.mark.parametrize("target", ["all", "demo", "test", "rock", "deb"])
+def test_without_a_recent_rust_one_line_says_how_to_get_it_and_nothing_is_installed(tmp_path, target, cargo):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, script in {"cargo": cargo, "apt-get": f"touch {tmp_path}/installed", "sudo": "exit 1"}.items():
+        (commands / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (commands / name).chmod(0o755)
+    done = run_make(target, f"LIBRARY={tmp_path}/library.so", f"DIST={tmp_path}/dist",
+                    PATH=f"{commands}:{os.environ['PATH']}")
+    assert done.returncode != 0
+    said = [line for line in done.stdout.splitlines() if not line.startswith(("make", "mkdir", "git ls-files", "\t"))]
+    assert len(said) == 1
+    assert re.fullmatch(r"(.*: )?this needs Rust 1\.\d+ or later: https://rustup\.rs tells how to get it", said[0])
+    assert not (tmp_path / "installed").exists()

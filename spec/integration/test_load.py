@@ -109,7 +109,8 @@ def random_value(chance, depth=0):
 
 
 def random_object(chance):
-    names = ["to", "from", "kind", "type", "id", "body", "subject", "thread", "lang", "show", "status", "priority", "stanza"]
+    names = ["to", "from", "kind", "type", "id", "body", "subject", "thread", "lang", "show", "status", "priority",
+             "stanza"]
     return {chance.choice(names): random_value(chance) for _ in range(chance.randrange(5))}
 
 
@@ -151,7 +152,8 @@ def test_each_of_a_hundred_nasty_responses_ends_in_one_outcome(bot_at, peers, ro
     for _ in range(100):
         sender = peers.peer()
         id = sender.fresh_id()
-        kind, type = chance.choice([("message", "chat"), ("message", "normal"), ("iq", "get"), ("iq", "set"), ("presence", None)])
+        kind, type = chance.choice([
+            ("message", "chat"), ("message", "normal"), ("iq", "get"), ("iq", "set"), ("presence", None)])
         chosen[id] = random_behaviour(chance)
         asked[sender] = (kind, id)
         sender.send(kind, "<q xmlns='urn:example:q'/>", to=nasty.jid, type=type, id=id)

@@ -7,12 +7,12 @@ import tempfile
 import pytest
 
 from harness import behaviours, bot as bots
-from harness.behaviours import held, respond
 from harness.backend import Backend
+from harness.behaviours import held, respond
 from harness.config import Lua, component, virtual_host
 
 URL = {"component_post_url": "http://127.0.0.1:9/"}
-NOT_PEM = tempfile.NamedTemporaryFile(prefix="not-a-certificate-", suffix=".pem")
+NOT_PEM = tempfile.NamedTemporaryFile(prefix="not-a-certificate-", suffix=".pem")  # noqa: SIM115 (stays until the tests end)
 NOT_PEM.write(b"This is no certificate.\n")
 NOT_PEM.flush()
 
@@ -269,7 +269,7 @@ def test_timeout_includes_connecting(prosody, peer):
 
 def test_proxy_variables_are_not_obeyed(peer_of):
     with Backend() as proxy, Backend() as service:
-        variables = {name: proxy.url for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy")}
+        variables = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"), proxy.url)
         with peer_of([bots.component(service)], environment=variables) as peer:
             bot = bots.Bot(service)
             bot.behave(behaviours.echo)

@@ -100,7 +100,8 @@ def test_user_who_comes_back_sees_the_bot_online(prosody):
     again.close()
 
 
-@pytest.mark.parametrize("type", [None, "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"])
+@pytest.mark.parametrize(
+    "type", [None, "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"])
 def test_named_presence_is_forwarded_and_not_answered(bot_at, peer, type):
     presences = bot_at("presences.test")
     peer.presence(presences.jid, type)

@@ -154,7 +154,8 @@ def test_from(bot, peer, sender):
 
 
 def test_addresses_are_prepared(bot, peer):
-    bot.behave(reply(**{"from": "OTHER@Bot.Test/Resource", "to": peer.jid.upper().replace("DESK", "desk"), "body": "hi"}))
+    to = peer.jid.upper().replace("DESK", "desk")
+    bot.behave(reply(**{"from": "OTHER@Bot.Test/Resource", "to": to, "body": "hi"}))
     peer.say(bot.jid)
     received = peer.receive()
     assert (received.to, received.sender) == (peer.jid, "other@bot.test/Resource")
@@ -261,7 +262,8 @@ def test_invalid_from_stays_unusable_when_not_validated(bot_at, peer):
 
 def test_reply_to_a_user_is_well_formed_for_clients(bot, prosody):
     user = User(prosody.c2s_port, "bob@localhost", "secret")
-    bot.behave(respond(body=json.dumps([{"body": "a", "subject": "b"}, {"stanza": "<message><body>c</body></message>"}])))
+    bot.behave(respond(body=json.dumps([
+        {"body": "a", "subject": "b"}, {"stanza": "<message><body>c</body></message>"}])))
     user.message(bot.jid, stanzas.body("hello"))
     first, second = user.receive(), user.receive()
     assert (first.namespace, first.body, first.text("subject")) == ("jabber:client", "a", "b")

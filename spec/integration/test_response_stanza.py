@@ -23,8 +23,10 @@ def hosts(backend):
     "<a:x xmlns:a='urn:example:1'><a:y xmlns:a='urn:example:2' a:k='v'><a:z/></a:y></a:x>",
     "<x xmlns='urn:example:x'><![CDATA[<raw> & ]]></x>",
     "<body>picture</body><x xmlns='jabber:x:oob'><url>https://example.com/a.png?x=1&amp;y=2</url></x>",
-    "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><p>a<br/>b</p></body></html>",
-    "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' to='x@y'><body>in</body></message></forwarded>",
+    "<html xmlns='http://jabber.org/protocol/xhtml-im'>"
+    "<body xmlns='http://www.w3.org/1999/xhtml'><p>a<br/>b</p></body></html>",
+    "<forwarded xmlns='urn:xmpp:forward:0'>"
+    "<message xmlns='jabber:client' to='x@y'><body>in</body></message></forwarded>",
     f"<x xmlns='urn:example:x' long='{'v' * 20000}'/>",
     "<x xmlns='urn:example:x'>" + "<y/>" * 3000 + "</x>",
     "<x xmlns='urn:example:x'>" + "<y>" * 98 + "</y>" * 98 + "</x>",

@@ -8,7 +8,7 @@ import pytest
 from harness import behaviours, bot as bots, config
 from harness.behaviours import reply, respond
 from harness.client import User
-from harness.installation import needs_metrics
+from limits import needs_metrics
 
 ACCOUNTS = {"alice@localhost": "secret"}
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
@@ -33,7 +33,8 @@ class Room:
         self.inbox = peers.peer(self.jid)
 
     def says(self, occupant, to, text, id):
-        self.inbox.send("message", f"<body>{text}</body>", from_=f"{self.jid}/{occupant}", to=to, type="groupchat", id=id)
+        self.inbox.send(
+            "message", f"<body>{text}</body>", from_=f"{self.jid}/{occupant}", to=to, type="groupchat", id=id)
 
 
 @pytest.fixture

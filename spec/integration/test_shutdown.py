@@ -3,7 +3,7 @@
 import pytest
 
 from harness import behaviours
-from harness.installation import needs_flush_at_exit
+from limits import needs_flush_at_exit
 
 
 def hang_fifty(served):

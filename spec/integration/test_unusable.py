@@ -24,7 +24,7 @@ def deep(levels):
 
 
 ENTITIES = ("<!DOCTYPE m [<!ENTITY a 'ha'>" + "".join(
-    f"<!ENTITY {name} '{('&' + before + ';') * 10}'>" for before, name in zip("abcdefgh", "bcdefghi"))
+    f"<!ENTITY {name} '{('&' + before + ';') * 10}'>" for before, name in zip("abcdefgh", "bcdefghi", strict=True))
     + "]><message><body>&i;</body></message>")
 
 BODIES = {

@@ -2,7 +2,7 @@
 
 lua_version=$(prosodys_lua)
 server=/dist/rocks/$lua_version next=/staged/next/rocks/$lua_version
-modules=/usr/local/share/lua/$lua_version libraries=/usr/local/lib/lua/$lua_version
+modules=/usr/local/share/lua/$lua_version
 rocks() { luarocks --lua-version="$lua_version" "$@"; }
 # The versions that are installed of a rock, newest first.
 installed() { rocks list --porcelain | awk -v rock="$1" '$1 == rock { printf "%s ", $2 }'; }

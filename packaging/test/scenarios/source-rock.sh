@@ -19,7 +19,7 @@ for lua_version in 5.3 "$(prosodys_lua)"; do
 	luarocks --lua-version="$lua_version" install --server=/dist/rocks/source mod_client_proxy
 done
 # What only the C API of that version has: Lua 5.4 renamed the one, Lua 5.3 invented the other.
-needs 5.3 lua_newuserdata && needs 5.3 lua_rotate || fail 'the library in the tree of Lua 5.3 is for another version'
+{ needs 5.3 lua_newuserdata && needs 5.3 lua_rotate; } || fail 'the library in the tree of Lua 5.3 is for another version'
 
 configure
 search_in "/usr/local/share/lua/$lua_version"

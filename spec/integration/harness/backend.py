@@ -1,5 +1,6 @@
 """An HTTP server on raw sockets whose every byte a test decides; it records what it was asked."""
 
+import contextlib
 import itertools
 import socket
 import threading
@@ -117,10 +118,8 @@ class Backend:
         with self._lock:
             connections = list(self._connections.values())
         for connection in connections:
-            try:
+            with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def wait_until_closed(self, *numbers):
         """Waits until those connections are closed on this side; without arguments, until all are."""

@@ -1,6 +1,7 @@
 """XMPP streams on plain sockets: a user's c2s session, and a XEP-0114 component that speaks as any JID at its host."""
 
 import base64
+import contextlib
 import hashlib
 import itertools
 import queue
@@ -85,10 +86,8 @@ class XmppStream:
 
     def _finish(self):
         """The other side closed its stream: answer in kind, or it waits for that."""
-        try:
+        with contextlib.suppress(OSError):
             self.send("</stream:stream>")
-        except OSError:
-            pass
 
     def expect(self, name):
         """The next stream-level element, which has to have that local name."""

@@ -5,8 +5,6 @@ import pathlib
 import re
 import shutil
 
-import pytest
-
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -33,17 +31,6 @@ def brings(path):
 
 def has_module(name):
     return brings(f"modules/mod_{name}.lua")
-
-
-# What Prosody itself cannot do: before 0.11, which is when net.server_epoll came, and before 0.12.
-needs_flush_at_exit = pytest.mark.skipif(
-    not brings("net/server_epoll.lua")
-    or os.environ.get("NETWORK_BACKEND") == "libevent" and not brings("util/openmetrics.lua"),
-    reason="before 0.11, with libevent before 0.12, Prosody ends without waiting for what it sent")
-needs_bounces = pytest.mark.skipif(
-    not brings("net/server_epoll.lua"), reason="before 0.11 Prosody drops the errors that a component's stanzas get")
-needs_metrics = pytest.mark.skipif(
-    not brings("util/openmetrics.lua"), reason="before 0.12 Prosody has no registry of its counters")
 
 
 def library_directory():

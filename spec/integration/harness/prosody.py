@@ -87,8 +87,7 @@ class Prosody:
         self.config_file = self.directory / "prosody.cfg.lua"
         self.config_file.write_text(self.configuration(), encoding="utf-8")
         environment = {**os.environ, "LUA_CPATH": f"{library_directory()}/?.so;;", **self.environment}
-        output = open(self.directory / "output", "wb")
-        with output:
+        with open(self.directory / "output", "wb") as output:
             child = subprocess.Popen(
                 [binary(), "--config", str(self.config_file), *self._arguments()],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
@@ -264,7 +263,8 @@ class Prosody:
 
     def descriptors(self):
         """How many are open, without those that go with Lua's garbage and what LuaJIT compiled."""
-        self.shell('> select("#", (rawget(_G, "jit") or { flush = os.time }).flush(), collectgarbage(), collectgarbage())')
+        self.shell('> select("#", (rawget(_G, "jit") or { flush = os.time }).flush(),'
+                   " collectgarbage(), collectgarbage())")
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 

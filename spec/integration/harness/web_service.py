@@ -59,4 +59,11 @@ class WebService:
 
     def requests(self):
         """The JSON of the requests that it has printed so far."""
-        return [line for line in self.output().splitlines() if line.startswith("{")]
+        return self._printed("received ")
+
+    def answers(self):
+        """The JSON of the answers that it has printed so far."""
+        return self._printed("answered ")
+
+    def _printed(self, verb):
+        return [line.removeprefix(verb) for line in self.output().splitlines() if line.startswith(verb)]

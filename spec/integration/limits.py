@@ -1,0 +1,18 @@
+"""What older versions of Prosody cannot do, as marks for the tests that need it: 0.11 brought net.server_epoll,
+0.12 util.openmetrics.
+"""
+
+import os
+
+import pytest
+
+from harness.installation import brings
+
+needs_flush_at_exit = pytest.mark.skipif(
+    not brings("net/server_epoll.lua")
+    or (os.environ.get("NETWORK_BACKEND") == "libevent" and not brings("util/openmetrics.lua")),
+    reason="before 0.11, with libevent before 0.12, Prosody ends without waiting for what it sent")
+needs_bounces = pytest.mark.skipif(
+    not brings("net/server_epoll.lua"), reason="before 0.11 Prosody drops the errors that a component's stanzas get")
+needs_metrics = pytest.mark.skipif(
+    not brings("util/openmetrics.lua"), reason="before 0.12 Prosody has no registry of its counters")
