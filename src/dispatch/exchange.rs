@@ -67,14 +67,15 @@ impl Exchange {
             timeout: self.remaining()?,
         };
         let mut response = self.service.post(&post)?;
-        let verdict = response::judge(response.status(), response.content_type());
+        let verdict = response::judge(response.status(), response.content_type().as_deref());
         match verdict {
             Verdict::Failed => {
-                response.discard();
+                // An error says what it says, with or without a body.
+                let _ = response.discard();
                 Err(Failure::Status(response.status()))
             }
             Verdict::Accepted => {
-                response.discard();
+                response.discard()?;
                 Ok(response::acknowledge(envelope))
             }
             Verdict::Replies => {
