@@ -152,10 +152,7 @@ mod tests {
             assert_eq!(plain, b"5\r\nhello\r\n0\r\n\r\n");
             assert!(!chunks.is_broken());
         }
-        assert_eq!(
-            simplified(b"A\r\n0123456789\r\n").1,
-            b"a\r\n0123456789\r\n"
-        );
+        assert_eq!(simplified(b"A\r\n0123456789\r\n").1, b"a\r\n0123456789\r\n");
     }
 
     #[test]

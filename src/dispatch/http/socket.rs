@@ -173,7 +173,7 @@ impl Wire for Socket {
 }
 
 impl Socket {
-    fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Socket {
             stream: Arc::new(stream),
             read_timeout: None,
@@ -183,6 +183,12 @@ impl Socket {
             heard: false,
             write_error: None,
         }
+    }
+
+    /// Waits until something has come in.
+    #[cfg(test)]
+    pub(super) fn wait_for_input(&self) {
+        self.stream.peek(&mut [0]).unwrap();
     }
 
     /// Reads what has come in, and does not wait for it.
@@ -256,10 +262,6 @@ mod tests {
         socket.begin_request();
     }
 
-    fn wait_for_end(socket: &Socket) {
-        assert_eq!(socket.stream.peek(&mut [0]).unwrap(), 0);
-    }
-
     /// How it ends, if there is no answer.
     fn is_undelivered(socket: &mut Socket) -> bool {
         let error = match read(socket, timeout()) {
@@ -278,7 +280,7 @@ mod tests {
         exchange(&mut socket, &mut service);
         assert!(socket.is_quiet());
         drop(service);
-        wait_for_end(&socket);
+        socket.wait_for_input();
         assert!(!socket.is_quiet());
     }
 
@@ -287,7 +289,7 @@ mod tests {
         let (mut socket, mut service) = pair();
         exchange(&mut socket, &mut service);
         drop(service);
-        wait_for_end(&socket);
+        socket.wait_for_input();
         write(&mut socket, b"request");
         assert!(is_undelivered(&mut socket));
     }
@@ -325,7 +327,7 @@ mod tests {
         let (mut socket, mut service) = pair();
         service.write_all(b"413").unwrap();
         service.shutdown(std::net::Shutdown::Both).unwrap();
-        assert_eq!(socket.stream.peek(&mut [0]).unwrap(), 1);
+        socket.wait_for_input();
         for _ in 0..10_000 {
             write(&mut socket, &[b'x'; 1024]);
         }

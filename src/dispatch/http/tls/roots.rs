@@ -14,7 +14,7 @@ use crate::options::OptionError;
 
 /// Whom to trust, and what rustls made of it.
 #[derive(Debug)]
-pub(super) struct Roots {
+pub(in crate::dispatch::http) struct Roots {
     provider: Arc<CryptoProvider>,
     /// Those of the system wait for the first connection: to load them takes 30 ms.
     config: Mutex<Option<Arc<ClientConfig>>>,
@@ -25,7 +25,7 @@ impl Roots {
     ///
     /// # Errors
     /// If the file cannot be used.
-    pub(super) fn new(ca_file: Option<&str>) -> Result<Roots, OptionError> {
+    pub(in crate::dispatch::http) fn new(ca_file: Option<&str>) -> Result<Roots, OptionError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = match ca_file {
             None => None,
