@@ -73,15 +73,17 @@ def others_get_their_own_answers(bot, peers):
 @pytest.mark.parametrize("size", [500, 8192, 16384, 20000])
 @pytest.mark.parametrize("separate", [False, True], ids=["at once", "in a write of its own"])
 def test_surplus_reaches_nobody(bot, peers, size, separate):
+    sent = threading.Event()
+
     def overlong(exchange):
-        if separate:
-            exchange.send(honest(size))
-            exchange.send(FORGED)
-        else:
-            exchange.send(honest(size) + FORGED)
+        parts = [honest(size), FORGED] if separate else [honest(size) + FORGED]
+        for part in parts:
+            exchange.send(part)
+        sent.set()
     bot.behave(in_turn(overlong, behaviours.echo))
     peers[0].say(bot.jid)
     assert peers[0].receive().body == "sent"
+    assert sent.wait(20)
     others_get_their_own_answers(bot, peers[1:])
 
 

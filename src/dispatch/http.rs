@@ -265,7 +265,7 @@ fn failure(error: ureq::Error) -> Failure {
 fn broken_failure(broken: &Broken) -> Failure {
     let reason = broken.to_string();
     match broken {
-        Broken::Lost(_) => Failure::ConnectionLost(reason),
+        Broken::Lost(_) | Broken::Unasked => Failure::ConnectionLost(reason),
         Broken::TooLong(_) | Broken::Chunks => Failure::NotHttp(reason),
         Broken::NeverDelivered
         | Broken::NotTls

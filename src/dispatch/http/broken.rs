@@ -13,6 +13,9 @@ pub(super) enum Broken {
     NeverDelivered,
     /// Happens when the connection ends and the service may have seen the request.
     Lost(io::Error),
+    /// Happens when something comes though nothing of the request has arrived: it belongs to the response
+    /// before. The request may arrive yet.
+    Unasked,
     /// Happens when what comes back is longer than that many bytes, which is more than the body may be
     /// long and all that comes with it.
     TooLong(u64),
@@ -53,6 +56,7 @@ impl fmt::Display for Broken {
         match self {
             Broken::NeverDelivered => f.write_str("closed by the service"),
             Broken::Lost(error) => error.fmt(f),
+            Broken::Unasked => f.write_str("it brought more than the response before"),
             Broken::TooLong(limit) => write!(f, "it goes on after {limit} bytes"),
             Broken::Chunks => f.write_str("the chunks of its body are broken"),
             Broken::NotTls => f.write_str("the service does not speak TLS (is it http://?)"),

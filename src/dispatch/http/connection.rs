@@ -61,6 +61,9 @@ pub(super) trait Wire: Debug + Send + Sync + 'static {
     /// lost.
     fn is_quiet(&mut self) -> bool;
 
+    /// Whether anything of the request has arrived, or nobody knows.
+    fn has_arrived(&self) -> bool;
+
     /// The error for a connection that ends before anything of an answer.
     fn closed_unheard(&mut self) -> Error;
 }
@@ -76,8 +79,10 @@ pub(super) struct Connection<W> {
     received: u64,
     /// When the last of them came.
     last_received: Instant,
-    /// Whether the request is yet to be written on a connection that has been used.
-    stale: bool,
+    /// Whether it has carried a request before this one.
+    used: bool,
+    /// Whether anything of this one has been written.
+    begun: bool,
 }
 
 impl<W: Wire> Connection<W> {
@@ -88,7 +93,8 @@ impl<W: Wire> Connection<W> {
             body_limit,
             received: 0,
             last_received: Instant::now(),
-            stale: false,
+            used: false,
+            begun: false,
         }
     }
 
@@ -105,9 +111,10 @@ impl<W: Wire> Connection<W> {
             return Ok(());
         }
         // The last moment to see what came too late for the response that it belongs to.
-        if std::mem::take(&mut self.stale) && !self.wire.is_quiet() {
+        if self.used && !self.begun && !self.wire.is_quiet() {
             return Err(Broken::NeverDelivered.into());
         }
+        self.begun = true;
         self.wire.send(self.buffers.held(), timeout)?;
         self.buffers.clear_held();
         Ok(())
@@ -146,7 +153,7 @@ impl<W: Wire> Transport for Connection<W> {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.received > 0 {
             self.received = 0;
-            self.stale = true;
+            (self.used, self.begun) = (true, false);
             self.buffers.begin_response();
             self.wire.begin_request();
         }
@@ -165,14 +172,19 @@ impl<W: Wire> Transport for Connection<W> {
         while self.buffers.input().len() == before {
             self.check()?;
             let timeout = until(deadline, timeout)?;
+            let is_first = self.received == 0;
             let (buffers, received) = (&mut self.buffers, &mut self.received);
             let came = self.wire.receive(timeout, &mut |bytes| {
                 *received += bytes.len() as u64;
                 buffers.append(bytes);
             })?;
             match came {
+                // It was sent before, and met the request on its way.
+                Received::Bytes if is_first && self.used && !self.wire.has_arrived() => {
+                    return Err(Broken::Unasked.into());
+                }
                 Received::Bytes => self.last_received = Instant::now(),
-                _ if self.received == 0 => return Err(self.wire.closed_unheard()),
+                _ if is_first => return Err(self.wire.closed_unheard()),
                 Received::Cut if self.buffers.is_until_close() => {
                     return Err(Broken::Lost(io::ErrorKind::UnexpectedEof.into()).into());
                 }
@@ -223,6 +235,8 @@ mod tests {
         sent: Vec<Vec<u8>>,
         /// What comes again and again after that.
         endless: Option<Vec<u8>>,
+        /// Whether requests take longer than what comes.
+        is_slow: bool,
         /// How it ends once everything has come.
         end: Option<Received>,
     }
@@ -255,6 +269,10 @@ mod tests {
 
         fn is_quiet(&mut self) -> bool {
             self.comes.is_empty() && self.end.is_none()
+        }
+
+        fn has_arrived(&self) -> bool {
+            !self.is_slow
         }
 
         fn closed_unheard(&mut self) -> Error {
@@ -355,6 +373,17 @@ mod tests {
         let error = read(&mut connection).unwrap_err();
         assert!(Broken::is_undelivered(&error));
         assert_eq!(connection.wire.sent.len(), 1);
+    }
+
+    #[test]
+    fn what_was_sent_before_a_request_arrived_is_no_answer() {
+        let mut connection = connection();
+        exchange(&mut connection, b"HTTP/1.1 204 Fine\r\n\r\n");
+        write(&mut connection, b"second request");
+        connection.flush(timeout()).unwrap();
+        connection.wire.is_slow = true;
+        comes(&mut connection, b"HTTP/1.1 204 Forged\r\n\r\n");
+        assert_eq!(broken(read(&mut connection).unwrap_err()), "Unasked");
     }
 
     #[test]

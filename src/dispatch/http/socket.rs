@@ -155,15 +155,17 @@ impl Wire for Socket {
         self.read_at_once(&mut [0]) == Err(Errno::EAGAIN)
     }
 
-    /// The service closed the connection instead of answering. Was it before it got the request?
-    ///
-    /// The segment that closes a connection acknowledges all that had arrived until then. So if nothing
-    /// of the request is acknowledged now, nothing of it had arrived.
-    fn closed_unheard(&mut self) -> Error {
+    /// Every segment acknowledges all that had arrived when it was sent, and what came in one is not seen
+    /// before that.
+    fn has_arrived(&self) -> bool {
         // The opening of the connection counts as one byte.
-        let delivered =
-            tcp::bytes_acked(&self.stream).is_none_or(|acked| acked > self.request_at + 1);
-        if delivered {
+        tcp::bytes_acked(&self.stream).is_none_or(|acked| acked > self.request_at + 1)
+    }
+
+    /// The service closed the connection instead of answering. Was it before it got the request? Then
+    /// nothing of it is acknowledged now.
+    fn closed_unheard(&mut self) -> Error {
+        if self.has_arrived() {
             let error = self.write_error.take();
             Broken::Lost(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())).into()
         } else {
@@ -255,10 +257,12 @@ mod tests {
 
     /// One request with its answer, after which the connection is in use.
     fn exchange(socket: &mut Socket, service: &mut TcpStream) {
+        assert!(!socket.has_arrived());
         write(socket, b"request");
         service.read_exact(&mut [0; 7]).unwrap();
         service.write_all(b"answer").unwrap();
         assert_eq!(read(socket, timeout()).unwrap(), b"answer");
+        assert!(socket.has_arrived());
         socket.begin_request();
     }
 

@@ -83,6 +83,10 @@ impl Wire for TlsSocket {
         false
     }
 
+    fn has_arrived(&self) -> bool {
+        self.socket.has_arrived()
+    }
+
     fn closed_unheard(&mut self) -> Error {
         self.socket.closed_unheard()
     }
@@ -102,7 +106,11 @@ impl TlsSocket {
     ///
     /// # Errors
     /// If the service does not speak TLS, or is not to be trusted.
-    pub(super) fn shake_hands(&mut self, deadline: Instant, timeout: NextTimeout) -> Result<(), Error> {
+    pub(super) fn shake_hands(
+        &mut self,
+        deadline: Instant,
+        timeout: NextTimeout,
+    ) -> Result<(), Error> {
         while self.session.is_handshaking() {
             self.send_records(until(deadline, timeout)?)?;
             let read = self.receive_records(until(deadline, timeout)?, &mut |_| {});
@@ -326,7 +334,10 @@ mod tests {
             take_tickets(&mut tls);
             let surplus = service.records(b"surplus");
             let part = part.min(surplus.len());
-            assert!(!is_quiet_after(&mut tls, &mut service, &surplus[..part]), "{part}");
+            assert!(
+                !is_quiet_after(&mut tls, &mut service, &surplus[..part]),
+                "{part}"
+            );
         }
     }
 
