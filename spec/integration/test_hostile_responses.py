@@ -52,14 +52,13 @@ def bot(request, services, prosody_peer):
     bot.release()
 
 
-def honest(size, text="sent"):
+def honest(size):
     """A response of exactly that many octets, its JSON padded with blanks."""
-    json = b'{"body": "%s"}' % text.encode()
-    head = OK + b"X-Padding: %s\r\nContent-Length: %d\r\n\r\n"
-    body = size - len(head % (b"", 10 * len(json)))
-    octets = head % (b"", body) + json.ljust(body)
-    padded = size - len(octets)
-    return head % (b"p" * padded, body) + json.ljust(body)
+    json = b'{"body": "sent"}'.ljust(size - 200)
+    head = OK + b"Content-Length: %d\r\nX-Padding: " % len(json)
+    octets = head.ljust(200 - 4, b"p") + b"\r\n\r\n" + json
+    assert len(octets) == size
+    return octets
 
 
 def others_get_their_own_answers(bot, peers):

@@ -7,26 +7,27 @@ mod broken;
 mod buffers;
 mod chunks;
 mod connection;
+mod failure;
 mod head;
 mod patience;
 mod resolver;
+mod response;
 mod socket;
 mod tls;
 
-use std::borrow::Cow;
-use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
-use ureq::http::{HeaderValue, Response as HttpResponse, Version};
+use ureq::http::Response as HttpResponse;
 use ureq::unversioned::transport::Connector;
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, Body};
 
 use self::broken::Broken;
 use self::connection::MAX_IDLE;
-use self::head::Framing;
+use self::failure::failure;
 use self::resolver::CachingResolver;
+pub use self::response::Response;
 use self::socket::SocketConnector;
 use self::tls::{Roots, TlsConnector};
 use super::exchange::ExchangeId;
@@ -39,12 +40,6 @@ const USER_AGENT: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (prosody-components)"
 );
-
-/// A body that nobody wants is read up to that many bytes, so that its connection can be used again.
-const DISCARD_LIMIT: u64 = 16 * 1024;
-
-/// How long a body that nobody wants is waited for, to the same end.
-const DISCARD_TIME: Duration = Duration::from_millis(50);
 
 /// How often a request is sent at most. A connection that the service closes at the moment of its use is
 /// rare; several in a row are a service in trouble.
@@ -128,7 +123,7 @@ impl Service {
                 Err(error) if Broken::is_undelivered(&error) && attempt < ATTEMPTS => {
                     attempt += 1;
                 }
-                result => return result.map(Response).map_err(failure),
+                result => return result.map(Response::new).map_err(failure),
             }
         }
     }
@@ -178,110 +173,4 @@ fn agent(settings: &Settings, config: &Config, roots: &Arc<Roots>) -> Agent {
         })
         .chain(TlsConnector(Arc::clone(roots)));
     Agent::with_parts(config.clone(), connector, CachingResolver::default())
-}
-
-/// The response to a request.
-#[derive(Debug)]
-pub struct Response(HttpResponse<Body>);
-
-impl Response {
-    /// Its status.
-    pub fn status(&self) -> u16 {
-        self.0.status().as_u16()
-    }
-
-    /// Its `Content-Type`, whatever its parameters are written in.
-    pub fn content_type(&self) -> Option<Cow<'_, str>> {
-        let value = self.0.headers().get("content-type")?;
-        Some(String::from_utf8_lossy(value.as_bytes()))
-    }
-
-    /// Its body, but no more than one byte over the limit.
-    ///
-    /// # Errors
-    /// If the connection fails or the time is over before the body has ended.
-    pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        let mut reader = self.0.body_mut().as_reader().take(limit as u64 + 1);
-        reader
-            .read_to_end(&mut body)
-            .map_err(|error| failure(error.into()))?;
-        if body.is_empty() && self.is_until_close() {
-            return Err(ended_without_a_body());
-        }
-        Ok(body)
-    }
-
-    /// Reads a body that nobody wants, so that the connection can be used again. Waits no longer than a
-    /// moment, and how that ends does not matter: the response has been judged by its head.
-    ///
-    /// # Errors
-    /// If all that came is the end of the connection, where a body or its length should have been: that
-    /// is how a service ends that has been stopped in between.
-    pub fn discard(&mut self) -> Result<(), Failure> {
-        let until_close = self.is_until_close();
-        let limit = if until_close { 1 } else { DISCARD_LIMIT };
-        let mut body = self.0.body_mut().as_reader().take(limit);
-        let read = patience::at_most(DISCARD_TIME, || io::copy(&mut body, &mut io::sink()));
-        match read.map_err(|error| failure(error.into())) {
-            Ok(0) if until_close => Err(ended_without_a_body()),
-            Err(error @ Failure::ConnectionLost(_)) if until_close => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the body ends with the connection.
-    fn is_until_close(&self) -> bool {
-        let headers = self.0.headers();
-        let fields = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let is_http_1_1 = self.0.version() == Version::HTTP_11;
-        Framing::of(self.status(), is_http_1_1, fields) == Some(Framing::UntilClose)
-    }
-}
-
-fn ended_without_a_body() -> Failure {
-    Failure::ConnectionLost("it ended where a body or its length should have been".to_owned())
-}
-
-/// Sorts ureq's errors into ours.
-fn failure(error: ureq::Error) -> Failure {
-    match error {
-        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Failure::NoConnection(
-            "it took longer than component_post_connect_timeout allows".to_owned(),
-        ),
-        ureq::Error::Timeout(_) => Failure::TimedOut,
-        ureq::Error::Protocol(error) => Failure::NotHttp(error.to_string()),
-        error @ (ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled) => {
-            Failure::NotHttp(error.to_string())
-        }
-        ureq::Error::Io(error) => match Broken::of(&error) {
-            Some(broken) => broken_failure(broken),
-            None => io_failure(&error),
-        },
-        other => Failure::NoConnection(other.to_string()),
-    }
-}
-
-fn broken_failure(broken: &Broken) -> Failure {
-    let reason = broken.to_string();
-    match broken {
-        Broken::Lost(_) | Broken::Unasked => Failure::ConnectionLost(reason),
-        Broken::TooLong(_) | Broken::Chunks => Failure::NotHttp(reason),
-        Broken::NeverDelivered
-        | Broken::NotTls
-        | Broken::NoHandshake
-        | Broken::Handshake(_)
-        | Broken::NoRoots(_) => Failure::NoConnection(reason),
-    }
-}
-
-fn io_failure(error: &io::Error) -> Failure {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
-    match error.kind() {
-        TimedOut => Failure::TimedOut,
-        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
-            Failure::ConnectionLost(error.to_string())
-        }
-        _ => Failure::NoConnection(error.to_string()),
-    }
 }

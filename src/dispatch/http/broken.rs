@@ -57,7 +57,10 @@ impl fmt::Display for Broken {
             Broken::NeverDelivered => f.write_str("closed by the service"),
             Broken::Lost(error) => error.fmt(f),
             Broken::Unasked => f.write_str("it brought more than the response before"),
-            Broken::TooLong(limit) => write!(f, "it goes on after {limit} bytes"),
+            Broken::TooLong(limit) => write!(
+                f,
+                "with what is beside its body it has more than {limit} bytes"
+            ),
             Broken::Chunks => f.write_str("the chunks of its body are broken"),
             Broken::NotTls => f.write_str("the service does not speak TLS (is it http://?)"),
             Broken::NoHandshake => f.write_str(
