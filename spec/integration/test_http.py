@@ -1,5 +1,7 @@
 """HTTP as services really speak it, and connections that are kept, closed and lost while idle."""
 
+import time
+
 import pytest
 
 from harness import behaviours, bot as bots
@@ -77,6 +79,31 @@ def test_connections_are_reused_after_any_status(bot_at, peer, status):
         peer.say(single.jid)
     single.everything_for(peer)
     assert len({request.connection for request in single.requests}) == 1
+
+
+@pytest.mark.parametrize("headers, connections", [
+    pytest.param([], 2, id="it does not say"),
+    pytest.param([("Keep-Alive", "timeout=30, max=100")], 1, id="long"),
+])
+def test_idle_connection_is_kept_as_long_as_the_service_keeps_it(bot_at, peer, headers, connections):
+    """Common servers that do not say close theirs after two seconds, or five."""
+    single = bot_at("single.test")
+    single.behave(respond(200, headers=headers))
+    for pause in (0, 1.6):
+        time.sleep(pause)
+        peer.say(single.jid)
+        single.everything_for(peer)
+    assert len({request.connection for request in single.requests}) == connections
+
+
+@pytest.mark.parametrize("timeout", [0, 1])
+def test_connection_that_the_service_hardly_keeps_is_not_reused(bot_at, peer, timeout):
+    single = bot_at("single.test")
+    single.behave(respond(204, headers=[("Keep-Alive", f"timeout={timeout}")]))
+    for number in range(1, 4):
+        peer.say(single.jid)
+        single.wait_for_requests(number)
+    assert len({request.connection for request in single.requests}) == 3
 
 
 def served_then_closed(exchange):

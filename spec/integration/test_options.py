@@ -12,9 +12,19 @@ from harness.behaviours import held, respond
 from harness.config import Lua, component, virtual_host
 
 URL = {"component_post_url": "http://127.0.0.1:9/"}
-NOT_PEM = tempfile.NamedTemporaryFile(prefix="not-a-certificate-", suffix=".pem")  # noqa: SIM115 (stays until the tests end)
-NOT_PEM.write(b"This is no certificate.\n")
-NOT_PEM.flush()
+
+
+def pem_file(content):
+    file = tempfile.NamedTemporaryFile(prefix="no-certificate-", suffix=".pem")  # noqa: SIM115 (stays until the tests end)
+    file.write(content)
+    file.flush()
+    return file
+
+
+NO_PEM = pem_file(b"This is no certificate.\n")
+CUT_OFF = pem_file(b"-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n")
+NO_X509 = pem_file(b"-----BEGIN CERTIFICATE-----\nVGhpcyBpcyBubyBjZXJ0aWZpY2F0ZS4=\n-----END CERTIFICATE-----\n")
+LONG = "x" * 9000
 
 # The option that is at fault, and the section's options.
 UNUSABLE = {
@@ -23,6 +33,9 @@ UNUSABLE = {
     "url of another scheme": ("component_post_url", {"component_post_url": "ftp://example.com/"}),
     "url without a scheme": ("component_post_url", {"component_post_url": "example.com/api"}),
     "url without a host": ("component_post_url", {"component_post_url": "http://"}),
+    "url with a path for a host": ("component_post_url", {"component_post_url": "http:///api"}),
+    "url too long to send": ("component_post_url", {"component_post_url": "http://127.0.0.1:9/" + LONG}),
+    "password too long to send": ("component_post_url", {"component_post_url": f"http://me:{LONG}@127.0.0.1:9/"}),
     "url with an impossible port": ("component_post_url", {"component_post_url": "http://example.com:99999/"}),
     "no url at all": ("component_post_url", {"component_post_url": "how do I do this?"}),
     "url that is a number": ("component_post_url", {"component_post_url": 17}),
@@ -51,7 +64,9 @@ UNUSABLE = {
     "validation in words": ("validate_from_addresses", {**URL, "validate_from_addresses": "maybe"}),
     "ca file that is not there": ("component_post_ca_file", {**URL, "component_post_ca_file": "/nonexistent/ca.pem"}),
     "ca file that is a directory": ("component_post_ca_file", {**URL, "component_post_ca_file": "/"}),
-    "ca file without certificates": ("component_post_ca_file", {**URL, "component_post_ca_file": NOT_PEM.name}),
+    "ca file without certificates": ("component_post_ca_file", {**URL, "component_post_ca_file": NO_PEM.name}),
+    "ca file that is cut off": ("component_post_ca_file", {**URL, "component_post_ca_file": CUT_OFF.name}),
+    "ca file with a block of another kind": ("component_post_ca_file", {**URL, "component_post_ca_file": NO_X509.name}),
     "ca file that is a number": ("component_post_ca_file", {**URL, "component_post_ca_file": 1}),
 }
 
@@ -100,6 +115,17 @@ def hosts(backend):
 
 # Unusable values
 
+SAID = {
+    "no url at all": 'must be an http or https URL, such as "https://example.com/bot"',
+    "url with a path for a host": "must be an http or https URL",
+    "url too long to send": "8192",
+    "password too long to send": "8192",
+    "ca file that is not there": "/nonexistent/ca.pem",
+    "ca file that is cut off": CUT_OFF.name,
+    "ca file with a block of another kind": NO_X509.name,
+}
+
+
 def complaints(prosody, host):
     return [line for line in prosody.log()
             if line.level == "error" and (host in line.source or host in line.text)]
@@ -113,6 +139,13 @@ def test_unusable_value_is_one_clear_log_line(prosody, case):
     assert len(naming) == 1, complaints(prosody, host)
     assert "traceback" not in naming[0].text.lower()
     assert len(naming[0].text) > len(option) + 10, "it says what is wrong"
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_unusable_value_is_told_with_its_remedy(prosody, case):
+    (line,) = [line for line in complaints(prosody, host_name(case)) if UNUSABLE[case][0] in line.text]
+    assert SAID[case] in line.text
+    assert LONG not in line.text
 
 
 @pytest.mark.parametrize("case", UNUSABLE)

@@ -10,6 +10,7 @@ from harness import behaviours, bot as bots, stanza as stanzas
 from harness.config import component
 
 FORWARD_ALL = ["message", "presence", "iq"]
+LONG = "0123456789abcdef" * 500
 
 
 def hosts(backend):
@@ -17,6 +18,7 @@ def hosts(backend):
     return [
         bots.component(backend, component_post_stanzas=FORWARD_ALL),
         bots.component(backend, "query.test", query="?token=a%20b&x=%C3%A9&flag"),
+        component("long.test", component_post_url=f"http://me:{LONG}@{host}/long.test?{LONG}"),
         component("credentials.test", component_post_url=f"http://us%40er:p%3Aa%C3%A9@{host}/credentials.test"),
     ]
 
@@ -86,6 +88,14 @@ def test_credentials_go_as_http_basic(bot_at, peer):
     assert base64.b64decode(encoded).decode() == "us@er:p:aé"
     assert request.target == "/credentials.test"
     assert "@" not in request.header("host")
+
+
+def test_long_url_and_password(bot_at, peer):
+    far = bot_at("long.test")
+    peer.say(far.jid)
+    request = far.request()
+    assert request.query == LONG
+    assert base64.b64decode(request.header("authorization").split(" ")[1]).decode() == f"me:{LONG}"
 
 
 def test_no_credentials_no_authorization(bot, peer):

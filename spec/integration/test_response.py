@@ -52,7 +52,7 @@ def test_200_with_nothing_in_it_means_accepted(bot, peer, body):
 @pytest.mark.parametrize("media_type", [
     "application/json", "Application/JSON", "APPLICATION/JSON", "application/json; charset=utf-8",
     "application/json;charset=UTF-8", "application/json ; charset=\"utf-8\"; odd=1", "application/xmpp+json",
-    "application/vnd.example.v2+json", "application/Problem+JSON; charset=utf-8"])
+    "application/json; title=\"Grüße\"", "application/vnd.example.v2+json", "application/Problem+JSON; charset=utf-8"])
 def test_200_with_json_is_a_reply(bot, peer, media_type):
     bot.behave(respond(200, '{"body": "sent"}', media_type))
     peer.say(bot.jid)

@@ -10,12 +10,31 @@ from harness.bot import Bot
 from harness.certificates import Certificates
 
 BAD = ["wrong-name", "expired", "not-yet-valid", "self-signed"]
+# Certificates that only their own key has signed, and whether each is taken when the file names it.
+NAMED = {"named": {}, "named-authority": {"authority": True}}
+NAMED_BAD = {
+    "named-wrong-name": {"authority": True, "names": "DNS:other.test"},
+    "named-expired": {"authority": True, "end": "20210101000000Z"},
+    "named-not-yet-valid": {"authority": True, "start": "20390101000000Z"},
+}
 
 
 @pytest.fixture(scope="module")
 def certificates():
     with Certificates() as certificates:
         yield certificates
+
+
+def answer_in_plain_http(connection, _):
+    """What a web server answers that hears TLS on its port for HTTP."""
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    return False
+
+
+def hang_up(connection, _):
+    connection.recv(65536)
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +48,15 @@ def services(certificates):
         "tls-1-2": certificates.issue("tls-1-2"),
         "tls-1-3": certificates.issue("tls-1-3"),
     }
+    for name, details in {**NAMED, **NAMED_BAD}.items():
+        contexts[name] = certificates.self_signed(name, **details)
+    # With another key, and the same name in it as the one that the file names.
+    contexts["impostor"] = certificates.self_signed("impostor", authority=True, subject="named-authority")
     contexts["tls-1-2"].maximum_version = ssl.TLSVersion.TLSv1_2
     contexts["tls-1-3"].minimum_version = ssl.TLSVersion.TLSv1_3
     services = {name: Backend(tls=context) for name, context in contexts.items()}
-    services["plain"] = Backend()
+    services["plain"] = Backend(on_connection=answer_in_plain_http)
+    services["mute"] = Backend(on_connection=hang_up)
     services["by-name"] = Backend(tls=contexts["good"], host="localhost")
     yield services
     for service in services.values():
@@ -52,6 +76,15 @@ def section(name, service, **options):
 @pytest.fixture(scope="module")
 def peer_with_ca_file(peer_of, services, ca_file):
     sections = [section(name, service, component_post_ca_file=ca_file) for name, service in services.items()]
+    with peer_of(sections) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def peer_with_named_certificates(peer_of, services, certificates):
+    files = {name: name for name in [*NAMED, *NAMED_BAD]} | {"impostor": "named-authority"}
+    sections = [section(name, services[name], component_post_ca_file=certificates.file(label))
+                for name, label in files.items()]
     with peer_of(sections) as peer:
         yield peer
 
@@ -98,8 +131,19 @@ def test_bad_certificate_is_refused(peer_with_ca_file, services, name):
     assert "certificate" in refused(peer_with_ca_file, services, name).text.lower()
 
 
-def test_plain_http_on_an_https_url_is_refused(peer_with_ca_file, services):
-    refused(peer_with_ca_file, services, "plain")
+@pytest.mark.parametrize("name", NAMED)
+def test_certificate_that_the_file_names_itself(peer_with_named_certificates, services, name):
+    answered(peer_with_named_certificates, services, name)
+
+
+@pytest.mark.parametrize("name", [*NAMED_BAD, "impostor"])
+def test_name_and_dates_of_a_named_certificate_count(peer_with_named_certificates, services, name):
+    assert "certificate" in refused(peer_with_named_certificates, services, name).text.lower()
+
+
+@pytest.mark.parametrize("name", ["plain", "mute"])
+def test_plain_http_on_an_https_url_is_refused(peer_with_ca_file, services, name):
+    assert "is it http://?" in refused(peer_with_ca_file, services, name).text
 
 
 @pytest.mark.parametrize("name", ["good", *BAD])

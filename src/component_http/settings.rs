@@ -16,6 +16,12 @@ const STANZAS_OPTION: &str = "component_post_stanzas";
 /// The name that the pure-Lua module read in its place.
 pub const DEPRECATED_STANZAS_OPTION: &str = "post_stanza_types";
 
+/// Bytes that a URL may have, without credentials and encoded. RFC 9110 §4.1 asks for 8,000 at least.
+pub const MAX_URL: usize = 8192;
+
+/// Bytes that user and password may have together.
+pub const MAX_CREDENTIALS: usize = 8192;
+
 /// Whose stanzas a component takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -195,18 +201,26 @@ fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
     let text = options.text(OPTION)?.ok_or_else(|| {
         problem("is missing: set it to the http or https URL of the service".into())
     })?;
+    if !names_a_host(&text) {
+        let right = "must be an http or https URL, such as \"https://example.com/bot\"";
+        return Err(problem(right.into()));
+    }
     let mut url = Url::parse(&text)
         .map_err(|error| problem(format!("is not a URL that can be used: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(problem("must be an http or https URL".into()));
-    }
-    let authorization = authorization(&url);
+    let authorization = authorization(&url).map_err(|()| {
+        problem(format!(
+            "has a user and password of more than {MAX_CREDENTIALS} bytes"
+        ))
+    })?;
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     debug_assert!(
         cleared.is_ok(),
         "an http URL with a host can lose its credentials"
     );
     url.set_fragment(None);
+    if url.as_str().len() > MAX_URL {
+        return Err(problem(format!("is longer than {MAX_URL} bytes")));
+    }
     Ok(Endpoint {
         origin: url.origin().ascii_serialization(),
         url: url.into(),
@@ -214,15 +228,28 @@ fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
     })
 }
 
-fn authorization(url: &Url) -> Option<String> {
+/// Whether a host stands where it has to (RFC 9110 §4.2). A parser for browsers would look for it further
+/// on, and take `http:///path` for a host.
+fn names_a_host(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
+        && !rest.is_empty()
+        && !rest.starts_with(['/', '\\', '?', '#'])
+}
+
+/// The `Authorization` header, or an error if it would be too long.
+fn authorization(url: &Url) -> Result<Option<String>, ()> {
     let password = url.password().unwrap_or_default();
     if url.username().is_empty() && password.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut credentials: Vec<u8> = percent_decode_str(url.username()).collect();
     credentials.push(b':');
     credentials.extend(percent_decode_str(password));
-    Some(format!("Basic {}", BASE64.encode(credentials)))
+    if credentials.len() > MAX_CREDENTIALS {
+        return Err(());
+    }
+    Ok(Some(format!("Basic {}", BASE64.encode(credentials))))
 }
 
 #[cfg(test)]
@@ -274,11 +301,32 @@ pub(crate) mod tests {
             "http://",
             "mailto:secret@x",
             "https://secret:x/",
+            "http:///secret",
+            "https:secret",
+            "http:/secret/",
+            "https://?secret",
         ] {
             let error = read(Scope::Component, &[("component_post_url", text(url))]).unwrap_err();
             assert_eq!(error.option, "component_post_url");
             assert!(!error.to_string().contains("secret"), "{error}");
+            assert!(!error.to_string().contains("relative"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_to_send_is_refused() {
+        let at_most = "x".repeat(MAX_URL - "http://h/".len());
+        let password = "p".repeat(MAX_CREDENTIALS - "u:".len());
+        let endpoint = |credentials: &str, path: &str| {
+            let url = text(&format!("http://{credentials}h/{path}"));
+            read(Scope::Component, &[("component_post_url", url)])
+        };
+        assert!(endpoint(&format!("u:{password}@"), &at_most).is_ok());
+        let error = endpoint("", &format!("{at_most}x")).unwrap_err();
+        assert!(error.to_string().contains("8192 bytes"), "{error}");
+        let error = endpoint(&format!("u:{password}p@"), "").unwrap_err();
+        assert!(error.to_string().contains("password"), "{error}");
+        assert!(!error.to_string().contains("ppp"), "{error}");
     }
 
     #[test]

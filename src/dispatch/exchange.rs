@@ -85,16 +85,17 @@ impl Exchange {
         };
         let mut response = self.service.post(&post)?;
         seen.status = Some(response.status());
-        let verdict = response::judge(response.status(), response.content_type());
+        let verdict = response::judge(response.status(), response.content_type().as_deref());
         match verdict {
             Verdict::Failed => {
-                response.discard();
+                // An error says what it says, with or without a body.
+                let _ = response.discard();
                 Err(Failure::Status(response.status()))
             }
             Verdict::Accepted => {
-                let had_body = response.discard();
+                let had_body = response.discard()?;
                 seen.not_taken = (response.status() == 200 && had_body)
-                    .then(|| response::not_taken(response.content_type()));
+                    .then(|| response::not_taken(response.content_type().as_deref()));
                 Ok(response::acknowledge(envelope))
             }
             Verdict::Replies => {

@@ -1,25 +1,35 @@
 //! HTTP by ureq: the one room that names it.
 //!
-//! ureq does the protocol, TLS and the pool. Its resolver and its socket are replaced by ours, see
+//! ureq does the protocol and the pool. Its resolver, its sockets and its TLS are replaced by ours, see
 //! there for the reasons.
 
+mod broken;
 mod buffers;
+mod chunks;
+mod connection;
+mod failure;
+mod head;
+mod patience;
 mod resolver;
+mod response;
 mod socket;
+mod tls;
 
-use std::fs;
-use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
 use ureq::http::Response as HttpResponse;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::Connector;
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, Body};
 
+use self::broken::Broken;
+use self::connection::MAX_IDLE;
+use self::failure::failure;
 use self::resolver::CachingResolver;
-use self::socket::{NeverDelivered, SharedTls, SocketConnector};
+pub use self::response::Response;
+use self::socket::SocketConnector;
+use self::tls::{Roots, TlsConnector};
 use super::exchange::ExchangeId;
 use crate::component_http::{Failure, Settings};
 use crate::options::OptionError;
@@ -31,16 +41,6 @@ const USER_AGENT: &str = concat!(
     " (prosody-components)"
 );
 
-/// How long an unused connection is kept. Below the five seconds after which common servers close
-/// theirs, so that a request seldom meets a connection that is being closed.
-const MAX_IDLE: Duration = Duration::from_secs(4);
-
-/// Bytes of each of the two buffers that a connection with TLS has beside [`buffers`].
-const BUFFER_SIZE: usize = 8 * 1024;
-
-/// A body that nobody wants is read up to that many bytes, so that its connection can be used again.
-const DISCARD_LIMIT: u64 = 16 * 1024;
-
 /// How often a request is sent at most. A connection that the service closes at the moment of its use is
 /// rare; several in a row are a service in trouble.
 const ATTEMPTS: usize = 3;
@@ -51,6 +51,7 @@ pub struct Service {
     /// What the admin set.
     pub settings: Settings,
     config: Config,
+    roots: Arc<Roots>,
     agent: Mutex<Agent>,
     /// Makes the ids of exchanges unique among components and restarts.
     nonce: String,
@@ -96,14 +97,13 @@ impl Service {
             .max_idle_age(MAX_IDLE)
             .max_idle_connections(settings.concurrency)
             .max_idle_connections_per_host(settings.concurrency)
-            .input_buffer_size(BUFFER_SIZE)
-            .output_buffer_size(BUFFER_SIZE)
-            .tls_config(tls_config(&settings)?)
             .build();
-        let agent = Mutex::new(agent(&config));
+        let roots = Arc::new(Roots::new(settings.ca_file.as_deref())?);
+        let agent = Mutex::new(agent(&settings, &config, &roots));
         Ok(Service {
             settings,
             config,
+            roots,
             agent,
             nonce: format!("{:016x}", rand::random::<u64>()),
         })
@@ -120,10 +120,10 @@ impl Service {
         let mut attempt = 1;
         loop {
             match self.post_once(post, deadline) {
-                Err(ureq::Error::Io(error)) if NeverDelivered::is(&error) && attempt < ATTEMPTS => {
+                Err(error) if Broken::is_undelivered(&error) && attempt < ATTEMPTS => {
                     attempt += 1;
                 }
-                result => return result.map(Response).map_err(failure),
+                result => return result.map(Response::new).map_err(failure),
             }
         }
     }
@@ -152,7 +152,8 @@ impl Service {
 
     /// Closes the connections that are not in use.
     pub fn close_idle(&self) {
-        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = agent(&self.config);
+        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) =
+            agent(&self.settings, &self.config, &self.roots);
     }
 
     /// Closes all connections: requests under way fail, and so do new ones.
@@ -165,112 +166,11 @@ impl Service {
     }
 }
 
-fn agent(config: &Config) -> Agent {
-    let connector = ().chain(SocketConnector).chain(SharedTls::default());
-    Agent::with_parts(config.clone(), connector, CachingResolver::default())
-}
-
-fn tls_config(settings: &Settings) -> Result<TlsConfig, OptionError> {
-    let provider = rustls::crypto::ring::default_provider();
-    Ok(TlsConfig::builder()
-        .root_certs(root_certs(settings)?)
-        .unversioned_rustls_crypto_provider(Arc::new(provider))
-        .build())
-}
-
-fn root_certs(settings: &Settings) -> Result<RootCerts, OptionError> {
-    let Some(path) = &settings.ca_file else {
-        return Ok(RootCerts::PlatformVerifier);
-    };
-    let problem = |text: String| OptionError::new("component_post_ca_file", text);
-    let pem = fs::read(path)
-        .map_err(|error| problem(format!("names a file that cannot be read: {error}")))?;
-    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
+fn agent(settings: &Settings, config: &Config, roots: &Arc<Roots>) -> Agent {
+    let connector = ()
+        .chain(SocketConnector {
+            body_limit: settings.response_limit,
         })
-        .collect::<Result<_, _>>()
-        .map_err(|error| problem(format!("names a file that is not PEM: {error}")))?;
-    if certificates.is_empty() {
-        return Err(problem("names a PEM file without a certificate".into()));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
-}
-
-/// The response to a request.
-#[derive(Debug)]
-pub struct Response(HttpResponse<Body>);
-
-impl Response {
-    /// Its status.
-    pub fn status(&self) -> u16 {
-        self.0.status().as_u16()
-    }
-
-    /// Its `Content-Type`.
-    pub fn content_type(&self) -> Option<&str> {
-        self.0.headers().get("content-type")?.to_str().ok()
-    }
-
-    /// Its body, but no more than one byte over the limit.
-    ///
-    /// # Errors
-    /// If the connection fails or the time is over before the body has ended.
-    pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        let mut reader = self.0.body_mut().as_reader().take(limit as u64 + 1);
-        match reader.read_to_end(&mut body) {
-            Ok(_) => Ok(body),
-            Err(error) => Err(failure(error.into())),
-        }
-    }
-
-    /// Reads a short body and throws it away, so that the connection can be used again. How that ends
-    /// does not matter: the response has been judged already. Returns whether there was one.
-    pub fn discard(&mut self) -> bool {
-        let body = self.0.body_mut();
-        let length = body.content_length();
-        if length.is_some_and(|length| length <= DISCARD_LIMIT) {
-            let _ = io::copy(&mut body.as_reader(), &mut io::sink());
-        }
-        self.0
-            .headers()
-            .get("content-length")
-            .is_none_or(|length| length != "0")
-    }
-}
-
-/// Sorts ureq's errors into ours.
-fn failure(error: ureq::Error) -> Failure {
-    match error {
-        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Failure::NoConnection(
-            "it took longer than component_post_connect_timeout allows".to_owned(),
-        ),
-        ureq::Error::Timeout(_) => Failure::TimedOut,
-        ureq::Error::Protocol(error) => Failure::NotHttp(error.to_string()),
-        error @ (ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled) => {
-            Failure::NotHttp(error.to_string())
-        }
-        ureq::Error::Io(error) => io_failure(&error),
-        other => Failure::NoConnection(other.to_string()),
-    }
-}
-
-fn io_failure(error: &io::Error) -> Failure {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
-    match error.kind() {
-        TimedOut => Failure::TimedOut,
-        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
-            Failure::ConnectionLost(error.to_string())
-        }
-        _ if error
-            .get_ref()
-            .is_some_and(|inner| inner.is::<socket::Lost>()) =>
-        {
-            Failure::ConnectionLost(error.to_string())
-        }
-        _ => Failure::NoConnection(error.to_string()),
-    }
+        .chain(TlsConnector(Arc::clone(roots)));
+    Agent::with_parts(config.clone(), connector, CachingResolver::default())
 }

@@ -26,7 +26,9 @@ pub(super) fn bytes_acked(stream: &TcpStream) -> Option<u64> {
         return None;
     }
     let field = info[..length as usize].get(OFFSET..OFFSET + 8)?;
-    Some(u64::from_ne_bytes(field.try_into().ok()?))
+    let acked = u64::from_ne_bytes(field.try_into().ok()?);
+    // Systems that only look like Linux fill the field with nothing.
+    (acked > 0).then_some(acked)
 }
 
 /// Acknowledges what has come in at once.

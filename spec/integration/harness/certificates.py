@@ -8,6 +8,8 @@ import tempfile
 LEAF = "[leaf]\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName={names}\n"
 CA = "[ca]\ndir={directory}\ndatabase=$dir/index.txt\nserial=$dir/serial\nnew_certs_dir=$dir\n" \
      "default_md=sha256\npolicy=policy\nunique_subject=no\n[policy]\ncommonName=supplied\n"
+# What `openssl req -x509` says of a certificate that it signs with its own key.
+OWN_AUTHORITY = "[leaf]\nbasicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\nsubjectAltName={names}\n"
 LOCAL = "DNS:localhost,IP:127.0.0.1"
 
 
@@ -33,23 +35,30 @@ class Certificates:
 
     def issue(self, label, names=LOCAL, start="20200101000000Z", end="20401231235959Z"):
         """A server context with a certificate of the CA for these names and dates."""
-        self._request(label)
+        self._request(label, label)
         (self.directory / f"{label}.cnf").write_text(LEAF.format(names=names))
         self._openssl("ca", "-batch", "-config", "ca.cnf", "-name", "ca", "-cert", "ca.pem", "-keyfile", "ca.key",
                       "-in", f"{label}.csr", "-out", f"{label}.pem", "-startdate", start, "-enddate", end,
                       "-extfile", f"{label}.cnf", "-extensions", "leaf", "-notext")
         return self._context(label)
 
-    def self_signed(self, label):
-        self._request(label)
-        (self.directory / f"{label}.cnf").write_text(LEAF.format(names=LOCAL))
-        self._openssl("x509", "-req", "-in", f"{label}.csr", "-key", f"{label}.key", "-days", "30",
-                      "-extfile", f"{label}.cnf", "-extensions", "leaf", "-out", f"{label}.pem")
+    def self_signed(self, label, names=LOCAL, authority=False, subject=None, start="20200101000000Z",
+                    end="20401231235959Z"):
+        """A server context with a certificate that only its own key has signed; an `authority` says that it is one."""
+        self._request(label, subject or label)
+        (self.directory / f"{label}.cnf").write_text((OWN_AUTHORITY if authority else LEAF).format(names=names))
+        self._openssl("ca", "-batch", "-config", "ca.cnf", "-name", "ca", "-selfsign", "-keyfile", f"{label}.key",
+                      "-in", f"{label}.csr", "-out", f"{label}.pem", "-startdate", start, "-enddate", end,
+                      "-extfile", f"{label}.cnf", "-extensions", "leaf", "-notext")
         return self._context(label)
 
-    def _request(self, label):
+    def file(self, label):
+        """The PEM file with that certificate."""
+        return str(self.directory / f"{label}.pem")
+
+    def _request(self, label, subject):
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                      "-keyout", f"{label}.key", "-out", f"{label}.csr", "-subj", f"/CN={label}")
+                      "-keyout", f"{label}.key", "-out", f"{label}.csr", "-subj", f"/CN={subject}")
 
     def _context(self, label):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import select
 import socket
+import ssl
 import struct
 import time
 
@@ -50,6 +51,15 @@ class Exchange:
         """Sends the octets and the end (FIN) together, so that nobody takes the connection for an open one."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         self.send(octets)
+        self._socket.shutdown(socket.SHUT_WR)
+        self.keep_open = False
+
+    def send_and_end(self, octets):
+        """Like `send_and_close`, but over TLS it says before that it is the end (close_notify)."""
+        self.send(octets)
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                self._socket.unwrap()
         self._socket.shutdown(socket.SHUT_WR)
         self.keep_open = False
 

@@ -261,6 +261,11 @@ class Prosody:
         assert found, f"no signal mask in {status}"
         return int(found.group(1), 16)
 
+    def peak_memory(self):
+        """The most octets of memory that it has held so far."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"^VmHWM:\s*(\d+) kB$", status, re.M).group(1)) << 10
+
     def descriptors(self):
         """How many are open, without those that go with Lua's garbage and what LuaJIT compiled."""
         self.shell('> select("#", (rawget(_G, "jit") or { flush = os.time }).flush(),'

@@ -5,7 +5,6 @@
 //! request that nobody got from one that may have been carried out: here that decides whether it is
 //! sent again. And it gives up on an answer that comes before the whole request is written.
 
-use std::error;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -16,70 +15,36 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, ShutdownHandle, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, ShutdownHandle};
 
-use super::buffers::SocketBuffers;
+use super::broken::Broken;
+use super::connection::{Connection, Received, Wire, until};
 use crate::dispatch::tcp;
-
-/// Output is held back until somebody waits for an answer, up to that many bytes.
-const HOLD: usize = 16 * 1024;
 
 /// So many bytes are read at a time. They are on the stack, which is as deep by then as it is anyhow.
 const CHUNK: usize = 4 * 1024;
 
-/// So many bytes came in of which ureq can make nothing yet: a line that does not end, be it in the head
-/// of a response, where ureq has a limit below this, or between chunks, where it has none.
-const MAX_UNREAD: usize = 128 * 1024;
-
-/// Happens when the service has closed the connection before anything of the request reached it.
-#[derive(Debug)]
-pub(super) struct NeverDelivered;
-
-/// Happens when the connection ends and the service may have seen the request.
-#[derive(Debug)]
-pub(super) struct Lost(io::Error);
-
-impl NeverDelivered {
-    /// Whether that is what an error is about.
-    pub(super) fn is(error: &io::Error) -> bool {
-        error
-            .get_ref()
-            .is_some_and(|inner| inner.is::<NeverDelivered>())
-    }
-}
-
-impl fmt::Display for NeverDelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("closed by the service")
-    }
-}
-
-impl error::Error for NeverDelivered {}
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl error::Error for Lost {}
-
 /// Opens connections.
 #[derive(Debug)]
-pub(super) struct SocketConnector;
+pub(super) struct SocketConnector {
+    /// Bytes of a body that are of use.
+    pub(super) body_limit: usize,
+}
 
 impl Connector<()> for SocketConnector {
-    type Out = Socket;
+    type Out = Connection<Socket>;
 
-    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Socket>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _: Option<()>,
+    ) -> Result<Option<Self::Out>, Error> {
         let stream = connect(details)?;
         stream.set_nodelay(true)?;
         let socket = Socket::new(stream);
         let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
         (details.register_shutdown)(interrupt)?;
-        Ok(Some(socket))
+        Ok(Some(Connection::new(socket, self.body_limit)))
     }
 }
 
@@ -107,7 +72,6 @@ fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
 /// A connection.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    buffers: SocketBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     /// Bytes written so far.
@@ -128,29 +92,40 @@ impl fmt::Debug for Socket {
     }
 }
 
-impl Transport for Socket {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
+impl Wire for Socket {
+    const IS_SECRET: bool = false;
+
+    fn begin_request(&mut self) {
+        self.heard = false;
+        self.request_at = self.written;
     }
 
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if self.heard {
-            self.heard = false;
-            self.request_at = self.written;
-        }
-        if self.buffers.hold(amount) >= HOLD {
-            self.flush(timeout)?;
+    fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), Error> {
+        let deadline = Instant::now() + *timeout.after;
+        while !bytes.is_empty() && self.write_error.is_none() {
+            let wait = coarse(*until(deadline, timeout)?.after);
+            if self.write_timeout != Some(wait) {
+                self.stream.set_write_timeout(Some(wait))?;
+                self.write_timeout = Some(wait);
+            }
+            match (&*self.stream).write(bytes) {
+                Ok(amount) => {
+                    self.written += amount as u64;
+                    bytes = &bytes[amount..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(Error::Timeout(timeout.reason)),
+                Err(error) => self.write_error = Some(error),
+            }
         }
         Ok(())
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let unread = self.buffers.input().len();
-        if unread > MAX_UNREAD {
-            return Err(Error::LargeResponseHeader(unread, MAX_UNREAD));
-        }
-        self.flush(timeout)?;
-        self.buffers.release();
+    fn receive(
+        &mut self,
+        timeout: NextTimeout,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<Received, Error> {
         let wait = coarse(*timeout.after);
         if self.read_timeout != Some(wait) {
             self.stream.set_read_timeout(Some(wait))?;
@@ -160,39 +135,49 @@ impl Transport for Socket {
             tcp::acknowledge(&self.stream);
         }
         let mut chunk = [0; CHUNK];
-        let amount = loop {
+        loop {
             match (&*self.stream).read(&mut chunk) {
-                Ok(amount) => break amount,
+                Ok(0) => return Ok(Received::End),
+                Ok(amount) => {
+                    self.heard = true;
+                    take(&chunk[..amount]);
+                    return Ok(Received::Bytes);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => return Err(Error::Timeout(timeout.reason)),
-                Err(error) => return Err(lost(error)),
+                Err(error) => return Err(Broken::Lost(error).into()),
             }
-        };
-        if amount == 0 && !self.heard {
-            return Err(self.closed_unheard());
         }
-        self.heard = true;
-        self.buffers.append(&chunk[..amount]);
-        Ok(amount > 0)
     }
 
-    fn is_open(&mut self) -> bool {
-        let mut byte = [0];
-        let peek = recv(
-            self.stream.as_raw_fd(),
-            &mut byte,
-            MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT,
-        );
+    fn is_quiet(&mut self) -> bool {
         // Anything that can be read is the end, or something that nobody asked for.
-        self.write_error.is_none() && peek == Err(Errno::EAGAIN)
+        self.read_at_once(&mut [0]) == Err(Errno::EAGAIN)
+    }
+
+    /// Every segment acknowledges all that had arrived when it was sent, and what came in one is not seen
+    /// before that.
+    fn has_arrived(&self) -> bool {
+        // The opening of the connection counts as one byte.
+        tcp::bytes_acked(&self.stream).is_none_or(|acked| acked > self.request_at + 1)
+    }
+
+    /// The service closed the connection instead of answering. Was it before it got the request? Then
+    /// nothing of it is acknowledged now.
+    fn closed_unheard(&mut self) -> Error {
+        if self.has_arrived() {
+            let error = self.write_error.take();
+            Broken::Lost(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())).into()
+        } else {
+            Broken::NeverDelivered.into()
+        }
     }
 }
 
 impl Socket {
-    fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Socket {
             stream: Arc::new(stream),
-            buffers: SocketBuffers::default(),
             read_timeout: None,
             write_timeout: None,
             written: 0,
@@ -202,51 +187,22 @@ impl Socket {
         }
     }
 
-    fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
-        let deadline = Instant::now() + *timeout.after;
-        let mut sent = 0;
-        while sent < self.buffers.held().len() && self.write_error.is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Error::Timeout(timeout.reason));
-            }
-            let wait = coarse(left);
-            if self.write_timeout != Some(wait) {
-                self.stream.set_write_timeout(Some(wait))?;
-                self.write_timeout = Some(wait);
-            }
-            match (&*self.stream).write(&self.buffers.held()[sent..]) {
-                Ok(amount) => sent += amount,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => return Err(Error::Timeout(timeout.reason)),
-                Err(error) => self.write_error = Some(error),
-            }
-        }
-        self.written += sent as u64;
-        self.buffers.clear_held();
-        Ok(())
+    /// Waits until something has come in.
+    #[cfg(test)]
+    pub(super) fn wait_for_input(&self) {
+        self.stream.peek(&mut [0]).unwrap();
     }
 
-    /// The service closed the connection instead of answering. Was it before it got the request?
+    /// Reads what has come in, and does not wait for it.
     ///
-    /// The segment that closes a connection acknowledges all that had arrived until then. So if nothing
-    /// of the request is acknowledged now, nothing of it had arrived.
-    fn closed_unheard(&mut self) -> Error {
-        // The opening of the connection counts as one byte.
-        let delivered =
-            tcp::bytes_acked(&self.stream).is_none_or(|acked| acked > self.request_at + 1);
-        if delivered {
-            let error = self.write_error.take();
-            lost(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
-        } else {
-            Error::Io(io::Error::other(NeverDelivered))
+    /// # Errors
+    /// `EAGAIN` if nothing has and the connection is in order.
+    pub(super) fn read_at_once(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        if self.write_error.is_some() {
+            return Err(Errno::EPIPE);
         }
+        recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)
     }
-}
-
-/// A failure that must not be taken for the regular end of a response without a length.
-fn lost(error: io::Error) -> Error {
-    Error::Io(io::Error::other(Lost(error)))
 }
 
 fn is_timeout(error: &io::Error) -> bool {
@@ -265,36 +221,6 @@ fn coarse(timeout: Duration) -> Duration {
     };
     let steps = timeout.as_millis() as u64 / step + 1;
     Duration::from_millis(steps * step)
-}
-
-/// ureq's TLS, with one set of certificates for all requests of an agent.
-///
-/// For a request with settings of its own, be it only a time-out, ureq would load the certificates anew.
-#[derive(Debug, Default)]
-pub(super) struct SharedTls(RustlsConnector);
-
-impl Connector<Socket> for SharedTls {
-    type Out = <RustlsConnector as Connector<Socket>>::Out;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        socket: Option<Socket>,
-    ) -> Result<Option<Self::Out>, Error> {
-        let details = ConnectionDetails {
-            uri: details.uri,
-            addrs: details.addrs.clone(),
-            config: details.config,
-            request_level: false,
-            resolver: details.resolver,
-            now: details.now,
-            timeout: details.timeout,
-            current_time: Arc::clone(&details.current_time),
-            run_connector: Arc::clone(&details.run_connector),
-            register_shutdown: Arc::clone(&details.register_shutdown),
-        };
-        self.0.connect(&details, socket)
-    }
 }
 
 #[cfg(test)]
@@ -318,54 +244,48 @@ mod tests {
     }
 
     fn write(socket: &mut Socket, bytes: &[u8]) {
-        socket.buffers().output()[..bytes.len()].copy_from_slice(bytes);
-        socket.transmit_output(bytes.len(), timeout()).unwrap();
+        socket.send(bytes, timeout()).unwrap();
     }
 
-    fn read(socket: &mut Socket) -> Result<Vec<u8>, Error> {
-        let open = socket.await_input(timeout())?;
-        let input = socket.buffers().input().to_vec();
-        socket.buffers().input_consume(input.len());
-        assert_eq!(open, !input.is_empty());
+    /// What comes next, or nothing at the end.
+    fn read(socket: &mut Socket, timeout: NextTimeout) -> Result<Vec<u8>, Error> {
+        let mut input = Vec::new();
+        let received = socket.receive(timeout, &mut |bytes| input.extend_from_slice(bytes))?;
+        assert_eq!(received == Received::End, input.is_empty());
         Ok(input)
     }
 
     /// One request with its answer, after which the connection is in use.
     fn exchange(socket: &mut Socket, service: &mut TcpStream) {
-        write(socket, b"head");
-        write(socket, b"body");
-        let answering = thread::scope(|scope| {
-            let answer = scope.spawn(|| {
-                let mut request = [0; 8];
-                service.read_exact(&mut request).unwrap();
-                service.write_all(b"answer").unwrap();
-                request
-            });
-            assert_eq!(read(socket).unwrap(), b"answer");
-            answer.join().unwrap()
-        });
-        assert_eq!(&answering, b"headbody");
+        assert!(!socket.has_arrived());
+        write(socket, b"request");
+        service.read_exact(&mut [0; 7]).unwrap();
+        service.write_all(b"answer").unwrap();
+        assert_eq!(read(socket, timeout()).unwrap(), b"answer");
+        assert!(socket.has_arrived());
+        socket.begin_request();
     }
 
-    fn wait_for_end(socket: &Socket) {
-        assert_eq!(socket.stream.peek(&mut [0]).unwrap(), 0);
-    }
-
-    fn failure(socket: &mut Socket) -> io::Error {
-        match read(socket) {
-            Err(Error::Io(error)) => error,
-            other => panic!("{other:?}"),
-        }
+    /// How it ends, if there is no answer.
+    fn is_undelivered(socket: &mut Socket) -> bool {
+        let error = match read(socket, timeout()) {
+            Ok(answer) => {
+                assert!(answer.is_empty());
+                socket.closed_unheard()
+            }
+            Err(error) => error,
+        };
+        Broken::is_undelivered(&error)
     }
 
     #[test]
     fn an_open_connection_is_open_and_a_closed_one_is_not() {
         let (mut socket, mut service) = pair();
         exchange(&mut socket, &mut service);
-        assert!(socket.is_open());
+        assert!(socket.is_quiet());
         drop(service);
-        wait_for_end(&socket);
-        assert!(!socket.is_open());
+        socket.wait_for_input();
+        assert!(!socket.is_quiet());
     }
 
     #[test]
@@ -373,9 +293,9 @@ mod tests {
         let (mut socket, mut service) = pair();
         exchange(&mut socket, &mut service);
         drop(service);
-        wait_for_end(&socket);
+        socket.wait_for_input();
         write(&mut socket, b"request");
-        assert!(NeverDelivered::is(&failure(&mut socket)));
+        assert!(is_undelivered(&mut socket));
     }
 
     #[test]
@@ -384,7 +304,7 @@ mod tests {
             let (mut socket, mut service) = pair();
             exchange(&mut socket, &mut service);
             write(&mut socket, b"request");
-            let error = thread::scope(|scope| {
+            let undelivered = thread::scope(|scope| {
                 scope.spawn(move || {
                     service.read_exact(&mut [0; 7]).unwrap();
                     if abort {
@@ -400,9 +320,9 @@ mod tests {
                         .unwrap();
                     }
                 });
-                failure(&mut socket)
+                is_undelivered(&mut socket)
             });
-            assert!(!NeverDelivered::is(&error), "abort: {abort}");
+            assert!(!undelivered, "abort: {abort}");
         }
     }
 
@@ -411,26 +331,11 @@ mod tests {
         let (mut socket, mut service) = pair();
         service.write_all(b"413").unwrap();
         service.shutdown(std::net::Shutdown::Both).unwrap();
-        assert_eq!(socket.stream.peek(&mut [0]).unwrap(), 1);
+        socket.wait_for_input();
         for _ in 0..10_000 {
             write(&mut socket, &[b'x'; 1024]);
         }
-        assert_eq!(read(&mut socket).unwrap(), b"413");
-    }
-
-    #[test]
-    fn a_line_without_an_end_is_not_read_for_ever() {
-        let (mut socket, mut service) = pair();
-        write(&mut socket, b"request");
-        let endless = thread::spawn(move || while service.write_all(&[b'x'; 65536]).is_ok() {});
-        let mut unread = 0;
-        while socket.await_input(timeout()).is_ok() {
-            unread = socket.buffers().input().len();
-            assert!(unread <= 2 * MAX_UNREAD);
-        }
-        assert!(unread > MAX_UNREAD);
-        drop(socket);
-        endless.join().unwrap();
+        assert_eq!(read(&mut socket, timeout()).unwrap(), b"413");
     }
 
     #[test]
@@ -441,7 +346,7 @@ mod tests {
             after: Duration::from_millis(1).into(),
             ..NextTimeout::default()
         };
-        assert!(matches!(socket.await_input(short), Err(Error::Timeout(_))));
+        assert!(matches!(read(&mut socket, short), Err(Error::Timeout(_))));
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! A response, as far as an exchange wants to know it.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use ureq::Body;
+use ureq::http::{HeaderValue, Response as HttpResponse, Version};
+
+use super::failure::failure;
+use super::head::Framing;
+use super::patience;
+use crate::component_http::Failure;
+
+/// A body that nobody wants is read up to that many bytes, so that its connection can be used again.
+const DISCARD_LIMIT: u64 = 16 * 1024;
+
+/// How long a body that nobody wants is waited for, to the same end.
+const DISCARD_TIME: Duration = Duration::from_millis(50);
+
+/// The response to a request.
+#[derive(Debug)]
+pub struct Response(HttpResponse<Body>);
+
+impl Response {
+    pub(super) fn new(response: HttpResponse<Body>) -> Self {
+        Response(response)
+    }
+
+    /// Its status.
+    pub fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    /// Its `Content-Type`, whatever its parameters are written in.
+    pub fn content_type(&self) -> Option<Cow<'_, str>> {
+        let value = self.0.headers().get("content-type")?;
+        Some(String::from_utf8_lossy(value.as_bytes()))
+    }
+
+    /// Its body, but no more than one byte over the limit.
+    ///
+    /// # Errors
+    /// If the connection fails or the time is over before the body has ended.
+    pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        let mut reader = self.0.body_mut().as_reader().take(limit as u64 + 1);
+        reader
+            .read_to_end(&mut body)
+            .map_err(|error| failure(error.into()))?;
+        if body.is_empty() && self.is_until_close() {
+            return Err(ended_without_a_body());
+        }
+        Ok(body)
+    }
+
+    /// Reads a body that nobody wants, so that the connection can be used again. Waits no longer than a
+    /// moment, and how that ends does not matter: the response has been judged by its head. Returns whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// If all that came is the end of the connection, where a body or its length should have been: that
+    /// is how a service ends that has been stopped in between.
+    pub fn discard(&mut self) -> Result<bool, Failure> {
+        let until_close = self.is_until_close();
+        let limit = if until_close { 1 } else { DISCARD_LIMIT };
+        let mut body = self.0.body_mut().as_reader().take(limit);
+        let read = patience::at_most(DISCARD_TIME, || io::copy(&mut body, &mut io::sink()));
+        match read.map_err(|error| failure(error.into())) {
+            Ok(0) if until_close => Err(ended_without_a_body()),
+            Err(error @ Failure::ConnectionLost(_)) if until_close => Err(error),
+            read => Ok(read != Ok(0)),
+        }
+    }
+
+    /// Whether the body ends with the connection.
+    fn is_until_close(&self) -> bool {
+        let headers = self.0.headers();
+        let fields = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let is_http_1_1 = self.0.version() == Version::HTTP_11;
+        Framing::of(self.status(), is_http_1_1, fields) == Some(Framing::UntilClose)
+    }
+}
+
+fn ended_without_a_body() -> Failure {
+    Failure::ConnectionLost("it ended where a body or its length should have been".to_owned())
+}

@@ -1,0 +1,391 @@
+//! A TLS session on a socket.
+
+use std::io::{self, BufRead};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use rustls::ClientConnection;
+use ureq::Error;
+use ureq::unversioned::transport::NextTimeout;
+
+use super::records::Records;
+use crate::dispatch::http::broken::Broken;
+use crate::dispatch::http::connection::{Received, Wire, until};
+use crate::dispatch::http::socket::Socket;
+
+/// So many reads look for what came while the connection was not in use. Session tickets need one or two.
+const LOOKS: usize = 16;
+
+/// A socket with TLS on it.
+#[derive(Debug)]
+pub(in crate::dispatch::http) struct TlsSocket {
+    session: ClientConnection,
+    socket: Socket,
+    records: Records,
+    /// Whether the service has said that it sends no more (close_notify, RFC 8446 §6.1).
+    ended: bool,
+}
+
+impl Wire for TlsSocket {
+    const IS_SECRET: bool = true;
+
+    fn begin_request(&mut self) {
+        self.socket.begin_request();
+    }
+
+    fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let amount = io::Write::write(&mut self.session.writer(), bytes)?;
+            bytes = &bytes[amount..];
+            self.send_records(timeout)?;
+        }
+        Ok(())
+    }
+
+    fn receive(
+        &mut self,
+        timeout: NextTimeout,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<Received, Error> {
+        let deadline = Instant::now() + *timeout.after;
+        while !self.ended {
+            let mut any = false;
+            let came = self.receive_records(until(deadline, timeout)?, &mut |bytes| {
+                any = true;
+                take(bytes);
+            })?;
+            if came == Received::End {
+                return Ok(Received::Cut);
+            }
+            if any {
+                return Ok(Received::Bytes);
+            }
+            self.send_records(timeout)?;
+        }
+        Ok(Received::End)
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        for _ in 0..LOOKS {
+            let records = match self.socket.read_at_once(&mut buffer) {
+                Ok(amount) if amount > 0 => &buffer[..amount],
+                Err(Errno::EAGAIN) => return !self.ended && self.records.is_between(),
+                _ => return false,
+            };
+            // Tickets for later sessions come at any time (RFC 8446 §4.6.1), and say nothing.
+            let mut surplus = false;
+            let read = self.decrypt(records, &mut |_| surplus = true);
+            if read.is_err() || surplus {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn has_arrived(&self) -> bool {
+        self.socket.has_arrived()
+    }
+
+    fn closed_unheard(&mut self) -> Error {
+        self.socket.closed_unheard()
+    }
+}
+
+impl TlsSocket {
+    pub(super) fn new(session: ClientConnection, socket: Socket) -> Self {
+        TlsSocket {
+            session,
+            socket,
+            records: Records::default(),
+            ended: false,
+        }
+    }
+
+    /// Agrees on keys and looks at the service's certificate.
+    ///
+    /// # Errors
+    /// If the service does not speak TLS, or is not to be trusted.
+    pub(super) fn shake_hands(
+        &mut self,
+        deadline: Instant,
+        timeout: NextTimeout,
+    ) -> Result<(), Error> {
+        while self.session.is_handshaking() {
+            self.send_records(until(deadline, timeout)?)?;
+            let read = self.receive_records(until(deadline, timeout)?, &mut |_| {});
+            if self.records.are_of_something_else() {
+                return Err(Broken::NotTls.into());
+            }
+            match read {
+                Ok(Received::Bytes) => {}
+                Ok(Received::End | Received::Cut) => return Err(Broken::NoHandshake.into()),
+                Err(error) => {
+                    // The service may log why. It makes no difference whether it gets to know.
+                    let _ = self.send_records(timeout);
+                    return Err(in_handshake(error));
+                }
+            }
+        }
+        self.send_records(until(deadline, timeout)?)?;
+        self.begin_request();
+        Ok(())
+    }
+
+    /// Sends what rustls has to send.
+    fn send_records(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+        let mut records = Vec::new();
+        while self.session.wants_write() {
+            self.session.write_tls(&mut records)?;
+        }
+        self.socket.send(&records, timeout)
+    }
+
+    fn receive_records(
+        &mut self,
+        timeout: NextTimeout,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<Received, Error> {
+        let mut records = Vec::new();
+        let came = self
+            .socket
+            .receive(timeout, &mut |bytes| records.extend_from_slice(bytes))?;
+        self.decrypt(&records, take)
+            .map_err(|error| Broken::Lost(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        Ok(came)
+    }
+
+    /// Hands over what is in records, as far as they are complete.
+    fn decrypt(
+        &mut self,
+        mut records: &[u8],
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), rustls::Error> {
+        self.records.follow(records);
+        while !records.is_empty() && !self.ended {
+            // It takes no more than a record at a time, and cannot fail while its text is taken away.
+            self.session
+                .read_tls(&mut records)
+                .map_err(|error| rustls::Error::General(error.to_string()))?;
+            self.ended = self.session.process_new_packets()?.peer_has_closed();
+            let mut reader = self.session.reader();
+            while let Ok(text @ [_, ..]) = reader.fill_buf() {
+                take(text);
+                let length = text.len();
+                reader.consume(length);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong, when it was during the handshake.
+fn in_handshake(error: Error) -> Error {
+    let Error::Io(error) = error else {
+        return error;
+    };
+    let cause = match Broken::of(&error) {
+        Some(Broken::Lost(lost)) => lost.get_ref(),
+        _ => None,
+    };
+    match cause.and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+        Some(cause) => Broken::Handshake(cause.clone()).into(),
+        None => Broken::NoHandshake.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::crypto::ring::default_provider;
+    use rustls::pki_types::ServerName;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    /// A service at the other end, which does what a test says.
+    struct Service {
+        session: ServerConnection,
+        stream: TcpStream,
+    }
+
+    impl Service {
+        /// What goes over the wire for that text.
+        fn records(&mut self, text: &[u8]) -> Vec<u8> {
+            self.session.writer().write_all(text).unwrap();
+            self.pending()
+        }
+
+        fn pending(&mut self) -> Vec<u8> {
+            let mut records = Vec::new();
+            while self.session.wants_write() {
+                self.session.write_tls(&mut records).unwrap();
+            }
+            records
+        }
+
+        fn send(&mut self, records: &[u8]) {
+            self.stream.write_all(records).unwrap();
+        }
+    }
+
+    /// A connection after the handshake, and the service's end of it.
+    fn pair() -> (TlsSocket, Service) {
+        let certified = rcgen::generate_simple_self_signed(["service.test".to_owned()]).unwrap();
+        let certificate = certified.cert.der().clone();
+        let key = PrivateKeyDer::from_pem_slice(certified.signing_key.serialize_pem().as_bytes());
+        let (client, server) = sessions(certificate, key.unwrap());
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut tls = TlsSocket::new(client, Socket::new(stream));
+        let mut service = Service {
+            session: server,
+            stream: listener.accept().unwrap().0,
+        };
+        service.stream.set_nodelay(true).unwrap();
+        thread::scope(|scope| {
+            let shaking = scope.spawn(|| {
+                while service.session.is_handshaking() {
+                    service.session.complete_io(&mut service.stream).unwrap();
+                }
+            });
+            let deadline = Instant::now() + *timeout().after;
+            tls.shake_hands(deadline, timeout()).unwrap();
+            shaking.join().unwrap();
+        });
+        (tls, service)
+    }
+
+    fn sessions(
+        certificate: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    ) -> (ClientConnection, ServerConnection) {
+        let provider = Arc::new(default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let name = ServerName::try_from("service.test").unwrap();
+        (
+            ClientConnection::new(Arc::new(client), name).unwrap(),
+            ServerConnection::new(Arc::new(server)).unwrap(),
+        )
+    }
+
+    fn timeout() -> NextTimeout {
+        NextTimeout {
+            after: Duration::from_secs(20).into(),
+            ..NextTimeout::default()
+        }
+    }
+
+    fn read(tls: &mut TlsSocket) -> (Vec<u8>, Received) {
+        let mut text = Vec::new();
+        let received = tls.receive(timeout(), &mut |bytes| text.extend_from_slice(bytes));
+        (text, received.unwrap())
+    }
+
+    /// Those that come with the end of the handshake.
+    fn take_tickets(tls: &mut TlsSocket) {
+        tls.socket.wait_for_input();
+        assert!(tls.is_quiet());
+    }
+
+    /// Whether the connection is quiet once that has arrived.
+    fn is_quiet_after(tls: &mut TlsSocket, service: &mut Service, records: &[u8]) -> bool {
+        service.send(records);
+        tls.socket.wait_for_input();
+        tls.is_quiet()
+    }
+
+    #[test]
+    fn session_tickets_are_no_answer() {
+        let (mut tls, mut service) = pair();
+        take_tickets(&mut tls);
+        service.session.refresh_traffic_keys().unwrap();
+        let update = service.pending();
+        assert!(is_quiet_after(&mut tls, &mut service, &update));
+
+        tls.send(b"request", timeout()).unwrap();
+        let answer = service.records(b"answer");
+        service.send(&answer);
+        assert_eq!(read(&mut tls), (b"answer".to_vec(), Received::Bytes));
+    }
+
+    #[test]
+    fn a_record_that_nobody_asked_for_is_seen_whole_or_in_part() {
+        for part in [1, 5, 6, usize::MAX] {
+            let (mut tls, mut service) = pair();
+            take_tickets(&mut tls);
+            let surplus = service.records(b"surplus");
+            let part = part.min(surplus.len());
+            assert!(
+                !is_quiet_after(&mut tls, &mut service, &surplus[..part]),
+                "{part}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_that_came_in_part_with_an_answer_is_seen_too() {
+        let (mut tls, mut service) = pair();
+        let mut records = service.records(b"answer");
+        records.extend_from_slice(&service.records(b"surplus")[..7]);
+        service.send(&records);
+        assert_eq!(read(&mut tls), (b"answer".to_vec(), Received::Bytes));
+        assert!(!tls.is_quiet());
+    }
+
+    #[test]
+    fn an_end_and_a_cut_are_told_apart() {
+        for (says_so, expected) in [(true, Received::End), (false, Received::Cut)] {
+            let (mut tls, mut service) = pair();
+            let mut records = service.records(b"answer");
+            if says_so {
+                service.session.send_close_notify();
+                records.extend(service.pending());
+            }
+            service.send(&records);
+            service.stream.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(read(&mut tls), (b"answer".to_vec(), Received::Bytes));
+            assert_eq!(read(&mut tls), (Vec::new(), expected));
+            assert!(!tls.is_quiet());
+        }
+    }
+
+    #[test]
+    fn a_long_text_comes_whole() {
+        let (mut tls, mut service) = pair();
+        let text = b"0123456789abcdef".repeat(10_000);
+        let sent = text.clone();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                tls.send(&sent, timeout()).unwrap();
+                let mut echoed = Vec::new();
+                while echoed.len() < sent.len() {
+                    echoed.extend(read(&mut tls).0);
+                }
+                assert_eq!(echoed, sent);
+            });
+            let mut stream = rustls::Stream::new(&mut service.session, &mut service.stream);
+            let mut request = vec![0; text.len()];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(&request).unwrap();
+        });
+    }
+}
