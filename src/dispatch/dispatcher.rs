@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -18,10 +18,6 @@ use super::pool::Pool;
 use crate::component_http::{Failure, Outcome, Reflections, response};
 use crate::notes::{Complaints, Note};
 use crate::stanza::{Element, Envelope, Kind, Stanza};
-
-/// How long the end waits for the threads. They are interrupted; only a name look-up cannot be, and
-/// that has a thread of its own which nobody waits for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many elements are sent at a time, or outcomes taken: about a millisecond's work.
 const BUDGET: usize = 200;
@@ -100,7 +96,7 @@ impl Dispatcher {
         })
     }
 
-    /// The service of the day.
+    /// The current service.
     pub fn service(&self) -> Arc<Service> {
         current(&self.service)
     }
@@ -254,29 +250,19 @@ impl Dispatcher {
     }
 
     /// Concludes everything, for good: what the workers have finished as they have, the rest as failed.
-    /// Waits for the threads to end, a moment at most. Does nothing the second time.
+    /// Waits for no thread. Does nothing the second time.
     pub fn stop(&mut self, now: Instant, batch: &mut Batch) {
-        if let Phase::Running(pool) = std::mem::replace(&mut self.phase, Phase::Stopped) {
-            self.service().shut_down();
-            for former in self.former.iter().filter_map(Weak::upgrade) {
-                former.shut_down();
-            }
-            if !pool.stop(PATIENCE) {
-                batch.notes.push(Note::debug(
-                    "a thread is still waiting for the network, and left to it",
-                ));
-            }
-        }
+        let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
         batch.stanzas.extend(self.outbox.drain(..));
         while let Some(Concluded { exchange, outcome }) = self.completions.take() {
-            let interrupted = matches!(
-                outcome,
-                Err(Failure::NoConnection(_) | Failure::ConnectionLost(_) | Failure::TimedOut)
-            );
-            if !interrupted {
-                self.conclude(exchange, outcome, now, batch);
-                batch.stanzas.extend(self.outbox.drain(..));
-            }
+            self.conclude(exchange, outcome, now, batch);
+            batch.stanzas.extend(self.outbox.drain(..));
+        }
+        // Only now, so that no outcome is one of the interruption.
+        if let Phase::Running(pool) = phase {
+            let mut services: Vec<_> = self.former.iter().filter_map(Weak::upgrade).collect();
+            services.push(self.service());
+            pool.stop(services);
         }
         let mut rest: Vec<ExchangeId> = self.outstanding.keys().copied().collect();
         rest.sort_unstable();
@@ -375,6 +361,7 @@ mod tests {
     use crate::component_http::tests::{iq, message};
     use crate::options::OptionValue::{Boolean, Number};
     use std::os::fd::BorrowedFd;
+    use std::time::Duration;
 
     /// A dispatcher whose every batch is kept.
     struct Component {

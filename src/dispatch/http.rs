@@ -4,15 +4,15 @@
 //! there for the reasons.
 
 mod buffers;
+mod opening;
 mod resolver;
 mod socket;
 
 use std::fs;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::config::Config;
 use ureq::http::Response as HttpResponse;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::Connector;
@@ -50,8 +50,8 @@ const ATTEMPTS: usize = 3;
 pub struct Service {
     /// What the admin set.
     pub settings: Settings,
-    config: Config,
-    agent: Mutex<Agent>,
+    agent: Agent,
+    resolver: CachingResolver,
     /// Makes the ids of exchanges unique among components and restarts.
     nonce: String,
 }
@@ -100,11 +100,12 @@ impl Service {
             .output_buffer_size(BUFFER_SIZE)
             .tls_config(tls_config(&settings)?)
             .build();
-        let agent = Mutex::new(agent(&config));
+        let resolver = CachingResolver::default();
+        let connector = ().chain(SocketConnector).chain(SharedTls::default());
         Ok(Service {
             settings,
-            config,
-            agent,
+            agent: Agent::with_parts(config, connector, resolver.clone()),
+            resolver,
             nonce: format!("{:016x}", rand::random::<u64>()),
         })
     }
@@ -129,13 +130,9 @@ impl Service {
     }
 
     fn post_once(&self, post: &Post, deadline: Instant) -> Result<HttpResponse<Body>, ureq::Error> {
-        let agent = self
-            .agent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         let endpoint = &self.settings.endpoint;
-        let mut request = agent
+        let mut request = self
+            .agent
             .post(&endpoint.url)
             .header("content-type", "application/json")
             .header("idempotency-key", format!("{}-{}", self.nonce, post.id));
@@ -151,23 +148,24 @@ impl Service {
     }
 
     /// Closes the connections that are not in use.
+    ///
+    /// ureq does that for a request that takes none of them; and this one has no time to open another.
     pub fn close_idle(&self) {
-        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = agent(&self.config);
+        let request = self.agent.get(&self.settings.endpoint.url).config();
+        // Fails, as it has to.
+        let _ = request
+            .max_idle_age(Duration::ZERO)
+            .timeout_global(Some(Duration::ZERO))
+            .build()
+            .call();
     }
 
-    /// Closes all connections: requests under way fail, and so do new ones.
+    /// Closes all connections, those that are being opened too: requests under way fail, and so do new
+    /// ones.
     pub fn shut_down(&self) {
-        self.agent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .shutdown();
+        self.resolver.close();
+        self.agent.clone().shutdown();
     }
-}
-
-fn agent(config: &Config) -> Agent {
-    let connector = ().chain(SocketConnector).chain(SharedTls::default());
-    Agent::with_parts(config.clone(), connector, CachingResolver::default())
 }
 
 fn tls_config(settings: &Settings) -> Result<TlsConfig, OptionError> {

@@ -21,6 +21,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::buffers::SocketBuffers;
+use super::opening;
 use crate::dispatch::tcp;
 
 /// Output is held back until somebody waits for an answer, up to that many bytes.
@@ -74,34 +75,13 @@ impl Connector<()> for SocketConnector {
     type Out = Socket;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Socket>, Error> {
-        let stream = connect(details)?;
+        let stream = opening::connect(details)?;
         stream.set_nodelay(true)?;
         let socket = Socket::new(stream);
         let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
         (details.register_shutdown)(interrupt)?;
         Ok(Some(socket))
     }
-}
-
-/// Tries one address after the other, each with an equal share of the time that is left.
-fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
-    let deadline = Instant::now() + *details.timeout.after;
-    let count = details.addrs.len() as u32;
-    let mut last = Error::HostNotFound;
-    for (tried, address) in (0..).zip(details.addrs.iter()) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Error::Timeout(details.timeout.reason));
-        }
-        match TcpStream::connect_timeout(address, left / (count - tried)) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                last = Error::Timeout(details.timeout.reason);
-            }
-            Err(error) => last = error.into(),
-        }
-    }
-    Err(last)
 }
 
 /// A connection.
