@@ -4,13 +4,14 @@
 //! there for the reasons.
 
 mod buffers;
+mod idle;
 mod opening;
 mod resolver;
 mod socket;
 
 use std::fs;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ureq::http::Response as HttpResponse;
@@ -18,10 +19,13 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body, Timeout};
 
+use self::idle::IdleConnections;
 use self::resolver::CachingResolver;
 use self::socket::{NeverDelivered, SharedTls, SocketConnector};
 use super::exchange::ExchangeId;
+use super::permits::{Idle, Share};
 use crate::component_http::{Failure, Settings};
+use crate::notes::Note;
 use crate::options::OptionError;
 
 /// What requests call themselves.
@@ -52,6 +56,8 @@ pub struct Service {
     pub settings: Settings,
     agent: Agent,
     resolver: CachingResolver,
+    share: Arc<Share>,
+    idle: Arc<IdleConnections>,
     /// Makes the ids of exchanges unique among components and restarts.
     nonce: String,
 }
@@ -101,11 +107,24 @@ impl Service {
             .tls_config(tls_config(&settings)?)
             .build();
         let resolver = CachingResolver::default();
-        let connector = ().chain(SocketConnector).chain(SharedTls::default());
+        let share = Arc::new(Share::new());
+        let socket = SocketConnector {
+            share: Arc::clone(&share),
+        };
+        let connector = ().chain(socket).chain(SharedTls::default());
+        let agent = Agent::with_parts(config, connector, resolver.clone());
+        let idle = Arc::new(IdleConnections {
+            agent: agent.clone(),
+            url: settings.endpoint.url.clone(),
+        });
+        let known: Weak<dyn Idle> = Arc::downgrade(&idle) as _;
+        share.on_shortage(known);
         Ok(Service {
             settings,
-            agent: Agent::with_parts(config, connector, resolver.clone()),
+            agent,
             resolver,
+            share,
+            idle,
             nonce: format!("{:016x}", rand::random::<u64>()),
         })
     }
@@ -147,23 +166,31 @@ impl Service {
         request.send(post.body)
     }
 
+    /// What an admin has to know if the process may not open as many files as the settings ask for.
+    pub fn shortage(&self) -> Option<Note> {
+        let (concurrency, budget) = (self.settings.concurrency, self.share.budget());
+        if concurrency <= budget.most() {
+            return None;
+        }
+        Some(Note::warn(format!(
+            "component_post_concurrency is {concurrency}, but of the files that Prosody may have open no more \
+             than {} can be connections of this component: raise the limit with LimitNOFILE={} in Prosody's \
+             systemd unit, elsewhere with ulimit -n",
+            budget.most(),
+            budget.limit_for(concurrency),
+        )))
+    }
+
     /// Closes the connections that are not in use.
-    ///
-    /// ureq does that for a request that takes none of them; and this one has no time to open another.
     pub fn close_idle(&self) {
-        let request = self.agent.get(&self.settings.endpoint.url).config();
-        // Fails, as it has to.
-        let _ = request
-            .max_idle_age(Duration::ZERO)
-            .timeout_global(Some(Duration::ZERO))
-            .build()
-            .call();
+        self.idle.close();
     }
 
     /// Closes all connections, those that are being opened too: requests under way fail, and so do new
     /// ones.
     pub fn shut_down(&self) {
         self.resolver.close();
+        self.share.close();
         self.agent.clone().shutdown();
     }
 }

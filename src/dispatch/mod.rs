@@ -5,10 +5,12 @@
 //! [`http`] and leaves the outcome in [`completions`], whose file descriptor wakes the main thread.
 
 pub mod completions;
+pub mod descriptors;
 pub mod dispatcher;
 pub mod exchange;
 pub mod http;
 pub mod lanes;
+pub mod permits;
 pub mod pool;
 pub mod queue;
 mod tcp;

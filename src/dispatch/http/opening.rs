@@ -19,9 +19,8 @@ use nix::sys::socket::{
 use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, ShutdownHandle};
 
-/// Tries one address after the other, each with an equal share of the time that is left.
-pub(super) fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
-    let deadline = Instant::now() + *details.timeout.after;
+/// Tries one address after the other until then, each with an equal share of the time that is left.
+pub(super) fn connect(details: &ConnectionDetails, deadline: Instant) -> Result<TcpStream, Error> {
     let count = details.addrs.len() as u32;
     let mut last = Error::HostNotFound;
     for (tried, address) in (0..).zip(details.addrs.iter()) {

@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, ShutdownHandle, Transport,
 };
+use ureq::{Error, Timeout};
 
 use super::buffers::SocketBuffers;
 use super::opening;
+use crate::dispatch::permits::{Permit, Share};
 use crate::dispatch::tcp;
 
 /// Output is held back until somebody waits for an answer, up to that many bytes.
@@ -69,24 +70,41 @@ impl error::Error for Lost {}
 
 /// Opens connections.
 #[derive(Debug)]
-pub(super) struct SocketConnector;
+pub(super) struct SocketConnector {
+    /// Of the descriptors that there are.
+    pub(super) share: Arc<Share>,
+}
 
 impl Connector<()> for SocketConnector {
     type Out = Socket;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Socket>, Error> {
-        let stream = opening::connect(details)?;
+        // To wait for a permit counts for the whole exchange, not as connecting.
+        let end = Instant::now() + time_left(details);
+        let permit = self.share.take(end)?;
+        let stream = opening::connect(details, end.min(Instant::now() + *details.timeout.after))?;
         stream.set_nodelay(true)?;
-        let socket = Socket::new(stream);
+        let socket = Socket::new(stream, Some(permit));
         let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
         (details.register_shutdown)(interrupt)?;
         Ok(Some(socket))
     }
 }
 
+/// What is left for the exchange.
+fn time_left(details: &ConnectionDetails) -> Duration {
+    let connecting = *details.timeout.after;
+    match details.timeout.reason {
+        Timeout::Global => connecting,
+        _ => details.config.timeouts().global.unwrap_or(connecting),
+    }
+}
+
 /// A connection.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
+    /// To be open; tests need none.
+    permit: Option<Permit>,
     buffers: SocketBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
@@ -157,6 +175,9 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
+        if self.permit.as_ref().is_some_and(Permit::is_wanted) {
+            return false;
+        }
         let mut byte = [0];
         let peek = recv(
             self.stream.as_raw_fd(),
@@ -169,9 +190,10 @@ impl Transport for Socket {
 }
 
 impl Socket {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: TcpStream, permit: Option<Permit>) -> Self {
         Socket {
             stream: Arc::new(stream),
+            permit,
             buffers: SocketBuffers::default(),
             read_timeout: None,
             write_timeout: None,
@@ -287,7 +309,7 @@ mod tests {
     fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (Socket::new(stream), listener.accept().unwrap().0)
+        (Socket::new(stream, None), listener.accept().unwrap().0)
     }
 
     fn timeout() -> NextTimeout {
