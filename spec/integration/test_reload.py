@@ -146,3 +146,20 @@ def test_unload_and_load(serve):
     wait_for_descriptors(served.prosody, descriptors + 3)
     assert served.echoes()
     assert served.prosody.stop() == 0
+
+
+def test_a_shorter_time_out_counts_for_iqs_that_come_after_the_reload(serve):
+    """Also for one that is still waiting for its turn then."""
+    served = serve(component_post_stanzas=["iq"], component_post_timeout=600, component_post_concurrency=1)
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    before = peer.iq(served.bot.jid)
+    served.bot.wait_for_requests(1)
+    served.reconfigure("component_post_timeout = 600", "component_post_timeout = 1")
+    served.prosody.reload(MODULE, "bot.test")
+    after = peer.iq(served.bot.jid)
+    expired = peer.receive()
+    assert (expired.id, expired.error) == (after, "wait/remote-server-timeout")
+    served.bot.release()
+    assert peer.receive().id == before
+    assert len(served.bot.requests) == 1

@@ -3,7 +3,8 @@
 //! Everything in here belongs to Prosody's thread alone, so nothing is locked: what is outstanding, who
 //! waits for whom, what was told to whom. Only exchanges and their outcomes cross to the workers.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -50,8 +51,8 @@ pub struct Dispatcher {
     lanes: Lanes<ExchangeId>,
     /// How many of the outstanding are with the workers.
     dispatched: usize,
-    /// When which iq has to be concluded, in the order of arrival.
-    deadlines: VecDeque<(Instant, ExchangeId)>,
+    /// When which iq has to be concluded, the earliest first.
+    deadlines: BinaryHeap<Reverse<(Instant, ExchangeId)>>,
     reflections: Reflections,
     complaints: Complaints,
     completions: Arc<Completions>,
@@ -87,7 +88,7 @@ impl Dispatcher {
             last_id: 0,
             lanes: Lanes::default(),
             dispatched: 0,
-            deadlines: VecDeque::new(),
+            deadlines: BinaryHeap::new(),
             reflections: Reflections::default(),
             complaints: Complaints::default(),
             completions: Arc::new(Completions::new()?),
@@ -124,7 +125,9 @@ impl Dispatcher {
 
     /// When the next iq's time is over.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|(deadline, _)| *deadline)
+        self.deadlines
+            .peek()
+            .map(|Reverse((deadline, _))| *deadline)
     }
 
     /// Takes a stanza in, unless it is one that a room sent back to its author. Never waits. The batch
@@ -153,7 +156,7 @@ impl Dispatcher {
         let id = self.last_id;
         let deadline = (stanza.envelope.kind == Kind::Iq).then(|| now + settings.timeout);
         if let Some(deadline) = deadline {
-            self.deadlines.push_back((deadline, id));
+            self.deadlines.push(Reverse((deadline, id)));
         }
         let outstanding = Outstanding {
             stanza: Arc::new(stanza),
@@ -239,9 +242,9 @@ impl Dispatcher {
     /// Concludes the iqs whose time is over, up to a number as in [`drain`](Self::drain).
     pub fn expire(&mut self, now: Instant, batch: &mut Batch) {
         for _ in 0..BUDGET {
-            match self.deadlines.front().copied() {
-                Some((deadline, id)) if deadline <= now => {
-                    self.deadlines.pop_front();
+            match self.deadlines.peek() {
+                Some(&Reverse((deadline, id))) if deadline <= now => {
+                    self.deadlines.pop();
                     self.conclude(id, Err(Failure::TimedOut), now, batch);
                 }
                 _ => return,
@@ -280,7 +283,7 @@ impl Dispatcher {
         match &mut self.phase {
             Phase::Running(pool) => pool.run(Exchange {
                 id,
-                stanza: Arc::clone(&outstanding.stanza),
+                stanza: Arc::downgrade(&outstanding.stanza),
                 deadline: outstanding.deadline,
                 service,
             }),
@@ -342,10 +345,10 @@ impl Dispatcher {
     fn forget_concluded_deadlines(&mut self) {
         while self
             .deadlines
-            .front()
-            .is_some_and(|(_, id)| !self.outstanding.contains_key(id))
+            .peek()
+            .is_some_and(|Reverse((_, id))| !self.outstanding.contains_key(id))
         {
-            self.deadlines.pop_front();
+            self.deadlines.pop();
         }
     }
 }
@@ -533,6 +536,44 @@ mod tests {
         component.wait_for_outcome();
         component.stop();
         assert_eq!(component.sent.len(), 1, "{:?}", component.sent);
+    }
+
+    #[test]
+    fn an_iq_that_has_expired_keeps_no_stanza() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(1.0))]));
+        component.submit(message(), "romeo@a", "m");
+        let hung = web.next();
+        component.submit(iq(), "romeo@a", "i");
+        let stanza = Arc::downgrade(&component.dispatcher.outstanding[&2].stanza);
+        let deadline = component.dispatcher.next_deadline().unwrap();
+        component.dispatcher.expire(deadline, &mut Batch::default());
+        assert_eq!(stanza.strong_count(), 0);
+        hung.accept();
+        component.submit(message(), "juliet@a", "m2");
+        assert_eq!(web.next().id(), "m2");
+        component.stop();
+    }
+
+    #[test]
+    fn a_shorter_time_out_counts_for_iqs_that_come_after_it() {
+        let web = WebService::start();
+        let service = |timeout| web.service(&[("component_post_timeout", Number(timeout))]);
+        let mut component = Component::new(service(600.0));
+        component.submit(iq(), "romeo@a", "before");
+        component.dispatcher.reconfigure(Arc::new(service(1.0)));
+        let now = Instant::now();
+        component.submit(iq(), "romeo@a", "after");
+        let deadline = component.dispatcher.next_deadline().unwrap();
+        assert!(deadline < now + Duration::from_secs(60));
+        let mut batch = Batch::default();
+        component.dispatcher.expire(deadline, &mut batch);
+        component.keep(&batch);
+        assert_eq!(component.sent.len(), 1);
+        assert!(component.sent[0].contains("id='after'"));
+        component.stop();
+        assert!(component.sent[1].contains("id='before'"));
     }
 
     #[test]

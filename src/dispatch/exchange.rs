@@ -4,7 +4,7 @@
 //! exactly once, whoever concludes it first: the worker, the clock or the end of the component.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::http::{Post, Service};
@@ -20,8 +20,8 @@ pub type ExchangeId = u64;
 pub struct Exchange {
     /// Its number.
     pub id: ExchangeId,
-    /// The stanza to deliver.
-    pub stanza: Arc<Stanza>,
+    /// The stanza to deliver, which is gone if the exchange has ended meanwhile.
+    pub stanza: Weak<Stanza>,
     /// When it has to be over, if that does not depend on when it is sent.
     pub deadline: Option<Instant>,
     /// Where to.
@@ -40,27 +40,29 @@ pub struct Concluded {
 impl Exchange {
     /// Carries the exchange out: POST, read, judge. Takes as long as it takes, up to the time-out.
     ///
-    /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on.
-    pub fn run(self) -> Concluded {
+    /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on. Nothing comes of
+    /// an exchange that has ended before it was sent.
+    pub fn run(self) -> Option<Concluded> {
         let id = self.id;
-        let outcome =
-            panic::catch_unwind(AssertUnwindSafe(|| self.deliver())).unwrap_or_else(|panic| {
+        let stanza = self.stanza.upgrade()?;
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&stanza)))
+            .unwrap_or_else(|panic| {
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
                 Err(Failure::Fault(
                     text.unwrap_or_else(|| "a panic without a message".to_owned()),
                 ))
             });
-        Concluded {
+        Some(Concluded {
             exchange: id,
             outcome,
-        }
+        })
     }
 
-    fn deliver(&self) -> Outcome {
+    fn deliver(&self, stanza: &Stanza) -> Outcome {
         let settings = &self.service.settings;
-        let envelope = &self.stanza.envelope;
-        let body = request::encode(&self.stanza);
+        let envelope = &stanza.envelope;
+        let body = request::encode(stanza);
         let post = Post {
             id: self.id,
             body: &body,

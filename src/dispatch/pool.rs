@@ -157,7 +157,9 @@ impl Shared {
             // Another task may have counted on this worker.
             self.call_if_short();
             let begun = Instant::now();
-            let concluded = exchange.run();
+            let Some(concluded) = exchange.run() else {
+                continue;
+            };
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.shortest.fetch_min(micros, SeqCst);
             self.completions.push(concluded);
