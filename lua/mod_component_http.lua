@@ -86,7 +86,18 @@ local function receive(event)
 end
 
 local function stop()
-	deliver(component:stop());
+	deliver(component:stop(false));
+end
+
+-- Prosody gets to see to others between the parts; if it ends meanwhile, the rest follows at once.
+local function stop_in_parts()
+	local stanzas, notes, failures, more = component:stop(true);
+	deliver(stanzas, notes, failures);
+	prosody.events.remove_handler("server-stopping", stop);
+	if more then
+		prosody.events.add_handler("server-stopping", stop, 1000);
+		timer.add_task(0, stop_in_parts);
+	end
 end
 
 -- Calls on_readable whenever the descriptor is readable; what it returns ends that.
@@ -145,5 +156,5 @@ end
 
 function module.unload()
 	unwatch();
-	if reloading then timer.add_task(0, stop); else stop(); end
+	if reloading then timer.add_task(0, stop_in_parts); else stop_in_parts(); end
 end

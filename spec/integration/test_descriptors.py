@@ -38,6 +38,16 @@ def crowded(request, backend):
         assert prosody.stop() == 0
 
 
+def test_a_limit_that_is_too_low_is_told_with_the_remedy(crowded):
+    prosody, hung, _ = crowded
+    told = [line for line in prosody.log() if "LimitNOFILE" in line.text]
+    if prosody.open_files < 1024:
+        assert {line.source for line in told} == {bot.source for bot in hung}
+        assert all("component_post_concurrency is 256" in line.text and line.level == "warn" for line in told)
+    else:
+        assert not told
+
+
 def test_clients_get_in_and_messages_are_kept_for_them(crowded):
     prosody, _, _ = crowded
     alice = User(prosody.c2s_port, "alice@localhost", "secret")

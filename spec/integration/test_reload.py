@@ -125,6 +125,33 @@ def test_unload_bounces_what_is_outstanding(serve):
     wait_until(lambda: served.prosody.threads() == 1, lambda: f"{served.prosody.threads()} threads ended")
 
 
+def test_prosody_sees_to_others_while_much_is_bounced(serve):
+    served = serve()
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    sent = [peer.say(served.bot.jid) for _ in range(5000)]
+    served.until_pong()
+    served.prosody.unload(MODULE, "bot.test")
+    asked = peer.iq("localhost", "<ping xmlns='urn:xmpp:ping'/>")
+    received = [peer.receive().id for _ in range(5001)]
+    assert received.index(asked) < 5000
+    assert [id for id in received if id != asked] == sent
+
+
+def test_the_end_in_the_middle_of_an_unload(serve):
+    """Up to 0.12 the signal's handler runs in the middle of one part."""
+    served = serve()
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    sent = [peer.say(served.bot.jid) for _ in range(5000)]
+    served.until_pong()
+    served.prosody.unload(MODULE, "bot.test")
+    assert served.prosody.stop(busy=True) == 0
+    bounced = [bounce.id for bounce in peer.inbox.until_closed()]
+    assert len(bounced) == len(set(bounced))
+    assert set(bounced) <= set(sent)
+
+
 def test_unloaded_component_is_gone(serve):
     served = serve()
     assert served.echoes()

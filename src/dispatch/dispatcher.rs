@@ -65,7 +65,11 @@ enum Phase {
     /// No thread yet. Holds the exchanges for the workers to come.
     Resting(Vec<ExchangeId>),
     Running(Pool),
-    Stopped,
+    /// The end has begun, and these are to be concluded.
+    Stopping {
+        finished: VecDeque<Concluded>,
+        rest: VecDeque<ExchangeId>,
+    },
 }
 
 struct Outstanding {
@@ -136,7 +140,7 @@ impl Dispatcher {
         if self.reflections.contains(&stanza.envelope, now) {
             return;
         }
-        if matches!(self.phase, Phase::Stopped) {
+        if matches!(self.phase, Phase::Stopping { .. }) {
             return self.fail(&stanza.envelope, Failure::Stopped, now, batch);
         }
         let service = self.service();
@@ -200,6 +204,7 @@ impl Dispatcher {
         };
         let held = std::mem::take(held);
         self.phase = Phase::Running(pool);
+        batch.notes.extend(self.service().shortage());
         for id in held {
             // An iq that has expired meanwhile is not there any more.
             if let Some(outstanding) = self.outstanding.get_mut(&id) {
@@ -252,25 +257,46 @@ impl Dispatcher {
         }
     }
 
-    /// Concludes everything, for good: what the workers have finished as they have, the rest as failed.
-    /// Waits for no thread. Does nothing the second time.
-    pub fn stop(&mut self, now: Instant, batch: &mut Batch) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
-        batch.stanzas.extend(self.outbox.drain(..));
-        while let Some(Concluded { exchange, outcome }) = self.completions.take() {
-            self.conclude(exchange, outcome, now, batch);
-            batch.stanzas.extend(self.outbox.drain(..));
+    /// Concludes what is outstanding, for good: what the workers have finished as they have, the rest as
+    /// failed. Waits for no thread, and does up to a number as [`drain`](Self::drain). Returns whether
+    /// there is more.
+    pub fn stop(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        self.begin_to_stop();
+        let mut elements = 0;
+        while elements < BUDGET {
+            if let Some(stanza) = self.outbox.pop_front() {
+                elements += stanza.count();
+                batch.stanzas.push(stanza);
+                continue;
+            }
+            let Phase::Stopping { finished, rest } = &mut self.phase else {
+                return false;
+            };
+            elements += 1;
+            if let Some(Concluded { exchange, outcome }) = finished.pop_front() {
+                self.conclude(exchange, outcome, now, batch);
+            } else if let Some(id) = rest.pop_front() {
+                self.conclude(id, Err(Failure::Stopped), now, batch);
+            } else {
+                return false;
+            }
         }
-        // Only now, so that no outcome is one of the interruption.
-        if let Phase::Running(pool) = phase {
-            let mut services: Vec<_> = self.former.iter().filter_map(Weak::upgrade).collect();
-            services.push(self.service());
-            pool.stop(services);
+        true
+    }
+
+    fn begin_to_stop(&mut self) {
+        if matches!(self.phase, Phase::Stopping { .. }) {
+            return;
         }
-        let mut rest: Vec<ExchangeId> = self.outstanding.keys().copied().collect();
+        // Before the threads are interrupted, so that no outcome is one of the interruption.
+        let finished = std::iter::from_fn(|| self.completions.take()).collect();
+        let mut rest = Vec::from_iter(self.outstanding.keys().copied());
         rest.sort_unstable();
-        for id in rest {
-            self.conclude(id, Err(Failure::Stopped), now, batch);
+        let rest = rest.into();
+        let before = std::mem::replace(&mut self.phase, Phase::Stopping { finished, rest });
+        if let Phase::Running(pool) = before {
+            let former = self.former.iter().filter_map(Weak::upgrade);
+            pool.stop(former.chain([self.service()]).collect());
         }
     }
 
@@ -289,7 +315,7 @@ impl Dispatcher {
             }),
             Phase::Resting(held) => held.push(id),
             // Whatever is outstanding is about to be concluded.
-            Phase::Stopped => {}
+            Phase::Stopping { .. } => {}
         }
     }
 
@@ -427,7 +453,7 @@ mod tests {
 
         fn stop(&mut self) {
             let mut batch = Batch::default();
-            self.dispatcher.stop(Instant::now(), &mut batch);
+            while self.dispatcher.stop(Instant::now(), &mut batch) {}
             self.keep(&batch);
         }
     }
@@ -596,6 +622,31 @@ mod tests {
         component.submit(message(), "late@a", "late");
         assert_eq!(component.sent.len(), 51);
         drop(hung);
+    }
+
+    #[test]
+    fn the_end_comes_in_parts_if_there_is_much_to_conclude() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        for id in 0..500 {
+            component.submit(message(), "romeo@a", &id.to_string());
+        }
+        let mut parts = 1;
+        loop {
+            let mut batch = Batch::default();
+            let more = component.dispatcher.stop(Instant::now(), &mut batch);
+            assert!(batch.stanzas.len() <= BUDGET);
+            component.keep(&batch);
+            if !more {
+                break;
+            }
+            parts += 1;
+        }
+        assert_eq!(parts, 3);
+        for (id, error) in component.sent.iter().enumerate() {
+            assert!(error.contains(&format!("id='{id}'")));
+        }
+        assert_eq!(component.sent.len(), 500);
     }
 
     #[test]

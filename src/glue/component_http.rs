@@ -136,14 +136,20 @@ impl Component {
         (stanzas, notes, failures, expire_after).into_lua_multi(lua)
     }
 
-    /// `component:stop()`: concludes everything, for good. Returns `stanzas, notes, failures`.
-    fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+    /// `component:stop(in_parts)`: concludes everything, for good. Returns
+    /// `stanzas, notes, failures, more`; there is more, to be asked for soon, only if it may be `in_parts`.
+    fn stop(lua: &Lua, this: &Self, in_parts: bool) -> mlua::Result<MultiValue> {
         let mut batch = Batch::default();
-        this.state
-            .borrow_mut()
-            .dispatcher
-            .stop(Instant::now(), &mut batch);
-        this.reply(lua, &batch)?.into_lua_multi(lua)
+        let mut more = true;
+        while more {
+            let dispatcher = &mut this.state.borrow_mut().dispatcher;
+            more = dispatcher.stop(Instant::now(), &mut batch);
+            if in_parts {
+                break;
+            }
+        }
+        let (stanzas, notes, failures) = this.reply(lua, &batch)?;
+        (stanzas, notes, failures, more).into_lua_multi(lua)
     }
 
     /// `new:adopt(old)`: goes on with the exchanges of a component that was loaded before, by the
