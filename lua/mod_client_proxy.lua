@@ -25,7 +25,7 @@ end
 
 if module.host == "*" then return; end -- prosodyctl loads modules without a host
 
-local shared = native:shared(module, require);
+local shared = native:shared(module, require, prosody);
 
 if module:get_host_type() ~= "component" then
 	return shared.refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"')

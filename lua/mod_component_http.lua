@@ -24,7 +24,7 @@ end
 
 if module.host == "*" then return; end -- prosodyctl loads modules without a host
 
-local shared = native:shared(module, require);
+local shared = native:shared(module, require, prosody);
 local stanza_mt = getmetatable(st.stanza("x"));
 
 local function new_component()
@@ -95,9 +95,9 @@ shared.live({
 		module:add_timer(0, expire);
 	end;
 	leave = function () unwatch(); end;
-	stop = function ()
-		local stanzas, notes, failures = component:stop();
+	stop = function (in_parts)
+		local stanzas, notes, failures, more = component:stop(in_parts);
 		deliver(stanzas, notes, failures);
-		return stanzas ~= nil;
+		return stanzas ~= nil, more;
 	end;
 });

@@ -1,7 +1,7 @@
 -- What the shims of both modules have in common. The library brings this file along and calls it once for each module
--- that is loaded, with the module's own `module` and `require`; so it is always of the library's version.
+-- that is loaded, with the module's own `module`, `require` and `prosody`; so it is always of the library's version.
 
-local native, module, require = ...;
+local native, module, require, prosody = ...;
 
 local server = require "net.server";
 local timer = require "util.timer";
@@ -83,11 +83,23 @@ local function quiet(problem)
 end
 
 -- Takes part in the module's end and in its reload. `stop` concludes everything and returns whether anything was sent
--- for it; `check` says what is wrong with the options as they are now; `state` is what a reload hands to `adopt`.
+-- for it; it may do so in parts, if it is told so, and then returns whether there is more. `check` says what is wrong
+-- with the options as they are now; `state` is what a reload hands to `adopt`.
 function shared.live(component)
 	local function stop()
-		if component.stop() then native.unwritten = true; end
+		if component.stop(false) then native.unwritten = true; end
 	end
+
+	-- Prosody gets to see to others between the parts; if it ends meanwhile, the rest follows at once.
+	local function stop_in_parts()
+		local _, more = component.stop(true);
+		prosody.events.remove_handler("server-stopping", stop);
+		if more then
+			prosody.events.add_handler("server-stopping", stop, 1000);
+			timer.add_task(0, stop_in_parts);
+		end
+	end
+
 	module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
 	module:hook_global("server-stopping", wait_until_written, 999);
 
@@ -111,7 +123,7 @@ function shared.live(component)
 
 	function module.unload()
 		if component.leave then component.leave(); end
-		if reloading then timer.add_task(0, component.stop); else component.stop(); end
+		if reloading then timer.add_task(0, stop_in_parts); else stop_in_parts(); end
 	end
 end
 

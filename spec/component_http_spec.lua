@@ -208,6 +208,19 @@ describe("mod_component_http", function ()
 		assert.equal("error", record.sent[1].attr.type);
 	end);
 
+	it("returns much in parts, and the rest at once when Prosody ends meanwhile", function ()
+		local old = load_module(record);
+		for id = 1, 1000 do record:fire("message/host", message(tostring(id))); end
+		old.unload();
+		assert.is_true(#record.sent > 0 and #record.sent < 1000);
+		assert.equal(0, record.later[1].delay);
+		record.global_hooks["server-stopping"]();
+		assert.equal(1000, #record.sent);
+		record.later[1].callback();
+		assert.equal(1000, #record.sent);
+		assert.is_nil(record.global_hooks["server-stopping"]);
+	end);
+
 	it("returns what is outstanding when it is unloaded", function ()
 		local old = load_module(record);
 		record:fire("message/host", message("1"));

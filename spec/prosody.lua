@@ -70,6 +70,12 @@ function prosody:load(name)
 	self.hooks = {};
 	local env = setmetatable({ module = self.module }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
+	env.prosody = { events = {
+		add_handler = function (event, handler) self.global_hooks[event] = handler; end;
+		remove_handler = function (event, handler)
+			if self.global_hooks[event] == handler then self.global_hooks[event] = nil; end
+		end;
+	} };
 	assert(loadfile("lua/mod_"..name..".lua", "t", env))();
 	return env.module;
 end

@@ -130,6 +130,33 @@ def test_unload_bounces_what_is_outstanding(serve):
     wait_until(lambda: served.prosody.threads() == 1, lambda: f"{served.prosody.threads()} threads ended")
 
 
+def test_prosody_sees_to_others_while_much_is_bounced(serve):
+    served = serve()
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    sent = [peer.say(served.bot.jid) for _ in range(5000)]
+    served.until_pong()
+    served.prosody.unload(MODULE, "bot.test")
+    asked = peer.iq("localhost", "<ping xmlns='urn:xmpp:ping'/>")
+    received = [peer.receive().id for _ in range(5001)]
+    assert received.index(asked) < 5000
+    assert [id for id in received if id != asked] == sent
+
+
+def test_the_end_in_the_middle_of_an_unload(serve):
+    """Up to 0.12 the signal's handler runs in the middle of one part."""
+    served = serve()
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    sent = [peer.say(served.bot.jid) for _ in range(5000)]
+    served.until_pong()
+    served.prosody.unload(MODULE, "bot.test")
+    assert served.prosody.stop(busy=True) == 0
+    bounced = [bounce.id for bounce in peer.inbox.until_closed()]
+    assert len(bounced) == len(set(bounced))
+    assert set(bounced) <= set(sent)
+
+
 def test_unloaded_component_is_gone(serve):
     served = serve()
     assert served.echoes()
@@ -151,3 +178,20 @@ def test_unload_and_load(serve):
     wait_for_descriptors(served.prosody, descriptors + 3)
     assert served.echoes()
     assert served.prosody.stop() == 0
+
+
+def test_a_shorter_time_out_counts_for_iqs_that_come_after_the_reload(serve):
+    """Also for one that is still waiting for its turn then."""
+    served = serve(component_post_stanzas=["iq"], component_post_timeout=600, component_post_concurrency=1)
+    served.bot.behave(behaviours.hang)
+    peer = served.peer()
+    before = peer.iq(served.bot.jid)
+    served.bot.wait_for_requests(1)
+    served.reconfigure("component_post_timeout = 600", "component_post_timeout = 1")
+    served.prosody.reload(MODULE, "bot.test")
+    after = peer.iq(served.bot.jid)
+    expired = peer.receive()
+    assert (expired.id, expired.error) == (after, "wait/remote-server-timeout")
+    served.bot.release()
+    assert peer.receive().id == before
+    assert len(served.bot.requests) == 1

@@ -3,10 +3,11 @@
 //! Everything in here belongs to Prosody's thread alone, so nothing is locked: what is outstanding, who
 //! waits for whom, what was told to whom. Only exchanges and their outcomes cross to the workers.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -18,10 +19,6 @@ use super::pool::Pool;
 use crate::component_http::{Failure, Outage, Outcome, Reflections, response};
 use crate::notes::{Complaints, Level, Note};
 use crate::stanza::{Element, Envelope, Kind, Stanza};
-
-/// How long the end waits for the threads. They are interrupted; only a name look-up cannot be, and
-/// that has a thread of its own which nobody waits for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many elements are sent at a time, or outcomes taken: about a millisecond's work.
 const BUDGET: usize = 200;
@@ -54,8 +51,8 @@ pub struct Dispatcher {
     lanes: Lanes<ExchangeId>,
     /// How many of the outstanding are with the workers.
     dispatched: usize,
-    /// When which iq has to be concluded, in the order of arrival.
-    deadlines: VecDeque<(Instant, ExchangeId)>,
+    /// When which iq has to be concluded, the earliest first.
+    deadlines: BinaryHeap<Reverse<(Instant, ExchangeId)>>,
     reflections: Reflections,
     complaints: Complaints,
     outage: Outage,
@@ -69,7 +66,11 @@ enum Phase {
     /// No thread yet. Holds the exchanges for the workers to come.
     Resting(Vec<ExchangeId>),
     Running(Pool),
-    Stopped,
+    /// The end has begun, and these are to be concluded.
+    Stopping {
+        finished: VecDeque<Concluded>,
+        rest: VecDeque<ExchangeId>,
+    },
 }
 
 struct Outstanding {
@@ -92,7 +93,7 @@ impl Dispatcher {
             last_id: 0,
             lanes: Lanes::default(),
             dispatched: 0,
-            deadlines: VecDeque::new(),
+            deadlines: BinaryHeap::new(),
             reflections: Reflections::default(),
             complaints: Complaints::default(),
             outage: Outage::default(),
@@ -102,7 +103,7 @@ impl Dispatcher {
         })
     }
 
-    /// The service of the day.
+    /// The current service.
     pub fn service(&self) -> Arc<Service> {
         current(&self.service)
     }
@@ -130,7 +131,9 @@ impl Dispatcher {
 
     /// When the next iq's time is over.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|(deadline, _)| *deadline)
+        self.deadlines
+            .peek()
+            .map(|Reverse((deadline, _))| *deadline)
     }
 
     /// Takes a stanza in, unless it is one that a room sent back to its author. Never waits. The batch
@@ -139,7 +142,7 @@ impl Dispatcher {
         if self.reflections.contains(&stanza.envelope, now) {
             return;
         }
-        if matches!(self.phase, Phase::Stopped) {
+        if matches!(self.phase, Phase::Stopping { .. }) {
             return self.fail(&stanza.envelope, Failure::Stopped, now, batch);
         }
         let service = self.service();
@@ -159,7 +162,7 @@ impl Dispatcher {
         let id = self.last_id;
         let deadline = (stanza.envelope.kind == Kind::Iq).then(|| now + settings.timeout);
         if let Some(deadline) = deadline {
-            self.deadlines.push_back((deadline, id));
+            self.deadlines.push(Reverse((deadline, id)));
         }
         let outstanding = Outstanding {
             stanza: Arc::new(stanza),
@@ -201,6 +204,7 @@ impl Dispatcher {
         };
         let held = std::mem::take(held);
         self.phase = Phase::Running(pool);
+        batch.notes.extend(self.service().shortage());
         for id in held {
             // An iq that has expired meanwhile is not there any more.
             if let Some(outstanding) = self.outstanding.get_mut(&id) {
@@ -245,9 +249,9 @@ impl Dispatcher {
     /// Concludes the iqs whose time is over, up to a number as in [`drain`](Self::drain).
     pub fn expire(&mut self, now: Instant, batch: &mut Batch) {
         for _ in 0..BUDGET {
-            match self.deadlines.front().copied() {
-                Some((deadline, id)) if deadline <= now => {
-                    self.deadlines.pop_front();
+            match self.deadlines.peek() {
+                Some(&Reverse((deadline, id))) if deadline <= now => {
+                    self.deadlines.pop();
                     self.conclude(id, Err(Failure::TimedOut), now, batch);
                 }
                 _ => return,
@@ -255,35 +259,46 @@ impl Dispatcher {
         }
     }
 
-    /// Concludes everything, for good: what the workers have finished as they have, the rest as failed.
-    /// Waits for the threads to end, a moment at most. Does nothing the second time.
-    pub fn stop(&mut self, now: Instant, batch: &mut Batch) {
-        if let Phase::Running(pool) = std::mem::replace(&mut self.phase, Phase::Stopped) {
-            self.service().shut_down();
-            for former in self.former.iter().filter_map(Weak::upgrade) {
-                former.shut_down();
+    /// Concludes what is outstanding, for good: what the workers have finished as they have, the rest as
+    /// failed. Waits for no thread, and does up to a number as [`drain`](Self::drain). Returns whether
+    /// there is more.
+    pub fn stop(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        self.begin_to_stop();
+        let mut elements = 0;
+        while elements < BUDGET {
+            if let Some(stanza) = self.outbox.pop_front() {
+                elements += stanza.count();
+                batch.stanzas.push(stanza);
+                continue;
             }
-            if !pool.stop(PATIENCE) {
-                batch.notes.push(Note::debug(
-                    "a thread is still waiting for the network, and left to it",
-                ));
-            }
-        }
-        batch.stanzas.extend(self.outbox.drain(..));
-        while let Some(concluded) = self.completions.take() {
-            let interrupted = matches!(
-                concluded.outcome,
-                Err(Failure::NoConnection(_) | Failure::ConnectionLost(_) | Failure::TimedOut)
-            );
-            if !interrupted {
+            let Phase::Stopping { finished, rest } = &mut self.phase else {
+                return false;
+            };
+            elements += 1;
+            if let Some(concluded) = finished.pop_front() {
                 self.finish(concluded, now, batch);
-                batch.stanzas.extend(self.outbox.drain(..));
+            } else if let Some(id) = rest.pop_front() {
+                self.conclude(id, Err(Failure::Stopped), now, batch);
+            } else {
+                return false;
             }
         }
-        let mut rest: Vec<ExchangeId> = self.outstanding.keys().copied().collect();
+        true
+    }
+
+    fn begin_to_stop(&mut self) {
+        if matches!(self.phase, Phase::Stopping { .. }) {
+            return;
+        }
+        // Before the threads are interrupted, so that no outcome is one of the interruption.
+        let finished = std::iter::from_fn(|| self.completions.take()).collect();
+        let mut rest = Vec::from_iter(self.outstanding.keys().copied());
         rest.sort_unstable();
-        for id in rest {
-            self.conclude(id, Err(Failure::Stopped), now, batch);
+        let rest = rest.into();
+        let before = std::mem::replace(&mut self.phase, Phase::Stopping { finished, rest });
+        if let Phase::Running(pool) = before {
+            let former = self.former.iter().filter_map(Weak::upgrade);
+            pool.stop(former.chain([self.service()]).collect());
         }
     }
 
@@ -296,13 +311,13 @@ impl Dispatcher {
         match &mut self.phase {
             Phase::Running(pool) => pool.run(Exchange {
                 id,
-                stanza: Arc::clone(&outstanding.stanza),
+                stanza: Arc::downgrade(&outstanding.stanza),
                 deadline: outstanding.deadline,
                 service,
             }),
             Phase::Resting(held) => held.push(id),
             // Whatever is outstanding is about to be concluded.
-            Phase::Stopped => {}
+            Phase::Stopping { .. } => {}
         }
     }
 
@@ -386,10 +401,10 @@ impl Dispatcher {
     fn forget_concluded_deadlines(&mut self) {
         while self
             .deadlines
-            .front()
-            .is_some_and(|(_, id)| !self.outstanding.contains_key(id))
+            .peek()
+            .is_some_and(|Reverse((_, id))| !self.outstanding.contains_key(id))
         {
-            self.deadlines.pop_front();
+            self.deadlines.pop();
         }
     }
 }
@@ -405,6 +420,7 @@ mod tests {
     use crate::component_http::tests::{iq, message};
     use crate::options::OptionValue::{Boolean, Number};
     use std::os::fd::BorrowedFd;
+    use std::time::Duration;
 
     /// A dispatcher whose every batch is kept.
     struct Component {
@@ -467,7 +483,7 @@ mod tests {
 
         fn stop(&mut self) {
             let mut batch = Batch::default();
-            self.dispatcher.stop(Instant::now(), &mut batch);
+            while self.dispatcher.stop(Instant::now(), &mut batch) {}
             self.keep(&batch);
         }
     }
@@ -579,6 +595,44 @@ mod tests {
     }
 
     #[test]
+    fn an_iq_that_has_expired_keeps_no_stanza() {
+        let web = WebService::start();
+        let mut component =
+            Component::new(web.service(&[("component_post_concurrency", Number(1.0))]));
+        component.submit(message(), "romeo@a", "m");
+        let hung = web.next();
+        component.submit(iq(), "romeo@a", "i");
+        let stanza = Arc::downgrade(&component.dispatcher.outstanding[&2].stanza);
+        let deadline = component.dispatcher.next_deadline().unwrap();
+        component.dispatcher.expire(deadline, &mut Batch::default());
+        assert_eq!(stanza.strong_count(), 0);
+        hung.accept();
+        component.submit(message(), "juliet@a", "m2");
+        assert_eq!(web.next().id(), "m2");
+        component.stop();
+    }
+
+    #[test]
+    fn a_shorter_time_out_counts_for_iqs_that_come_after_it() {
+        let web = WebService::start();
+        let service = |timeout| web.service(&[("component_post_timeout", Number(timeout))]);
+        let mut component = Component::new(service(600.0));
+        component.submit(iq(), "romeo@a", "before");
+        component.dispatcher.reconfigure(Arc::new(service(1.0)));
+        let now = Instant::now();
+        component.submit(iq(), "romeo@a", "after");
+        let deadline = component.dispatcher.next_deadline().unwrap();
+        assert!(deadline < now + Duration::from_secs(60));
+        let mut batch = Batch::default();
+        component.dispatcher.expire(deadline, &mut batch);
+        component.keep(&batch);
+        assert_eq!(component.sent.len(), 1);
+        assert!(component.sent[0].contains("id='after'"));
+        component.stop();
+        assert!(component.sent[1].contains("id='before'"));
+    }
+
+    #[test]
     fn the_end_returns_all_that_is_outstanding_once() {
         let web = WebService::start();
         let mut component =
@@ -598,6 +652,31 @@ mod tests {
         component.submit(message(), "late@a", "late");
         assert_eq!(component.sent.len(), 51);
         drop(hung);
+    }
+
+    #[test]
+    fn the_end_comes_in_parts_if_there_is_much_to_conclude() {
+        let web = WebService::start();
+        let mut component = Component::new(web.service(&[]));
+        for id in 0..500 {
+            component.submit(message(), "romeo@a", &id.to_string());
+        }
+        let mut parts = 1;
+        loop {
+            let mut batch = Batch::default();
+            let more = component.dispatcher.stop(Instant::now(), &mut batch);
+            assert!(batch.stanzas.len() <= BUDGET);
+            component.keep(&batch);
+            if !more {
+                break;
+            }
+            parts += 1;
+        }
+        assert_eq!(parts, 3);
+        for (id, error) in component.sent.iter().enumerate() {
+            assert!(error.contains(&format!("id='{id}'")));
+        }
+        assert_eq!(component.sent.len(), 500);
     }
 
     #[test]

@@ -4,13 +4,13 @@
 //! exactly once, whoever concludes it first: the worker, the clock or the end of the component.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::http::{Post, Service};
 use crate::component_http::response::{self, Verdict};
 use crate::component_http::{Failure, Outcome, Unusable, request};
-use crate::stanza::Stanza;
+use crate::stanza::{Envelope, Stanza};
 
 /// Numbers the exchanges of one component.
 pub type ExchangeId = u64;
@@ -20,8 +20,8 @@ pub type ExchangeId = u64;
 pub struct Exchange {
     /// Its number.
     pub id: ExchangeId,
-    /// The stanza to deliver.
-    pub stanza: Arc<Stanza>,
+    /// The stanza to deliver, which is gone if the exchange has ended meanwhile.
+    pub stanza: Weak<Stanza>,
     /// When it has to be over, if that does not depend on when it is sent.
     pub deadline: Option<Instant>,
     /// Where to.
@@ -52,11 +52,13 @@ pub struct Report {
 impl Exchange {
     /// Carries the exchange out: POST, read, judge. Takes as long as it takes, up to the time-out.
     ///
-    /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on.
-    pub fn run(self) -> Concluded {
+    /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on. Nothing comes of
+    /// an exchange that has ended before it was sent.
+    pub fn run(self) -> Option<Concluded> {
+        let stanza = self.stanza.upgrade()?;
         let begun = Instant::now();
         let mut seen = Seen::default();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&mut seen)))
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&stanza, &mut seen)))
             .unwrap_or_else(|panic| {
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -64,20 +66,20 @@ impl Exchange {
                     text.unwrap_or_else(|| "a panic without a message".to_owned()),
                 ))
             });
-        Concluded {
+        Some(Concluded {
             exchange: self.id,
             report: Report {
-                line: self.line(seen.status, &outcome, begun.elapsed()),
+                line: line(&stanza.envelope, seen.status, &outcome, begun.elapsed()),
                 not_taken: seen.not_taken,
             },
             outcome,
-        }
+        })
     }
 
-    fn deliver(&self, seen: &mut Seen) -> Outcome {
+    fn deliver(&self, stanza: &Stanza, seen: &mut Seen) -> Outcome {
         let settings = &self.service.settings;
-        let envelope = &self.stanza.envelope;
-        let body = request::encode(&self.stanza);
+        let envelope = &stanza.envelope;
+        let body = request::encode(stanza);
         let post = Post {
             id: self.id,
             body: &body,
@@ -109,24 +111,6 @@ impl Exchange {
         }
     }
 
-    fn line(&self, status: Option<u16>, outcome: &Outcome, elapsed: Duration) -> String {
-        let envelope = &self.stanza.envelope;
-        let mut line = format!("{} ", envelope.kind.as_str());
-        if let Some(id) = &envelope.id {
-            line += &format!("{id:?} ");
-        }
-        match status {
-            Some(status) => {
-                line += &format!("POSTed: status {status} in {} ms", elapsed.as_millis())
-            }
-            None => line += &format!("POSTed: no answer in {} ms", elapsed.as_millis()),
-        }
-        match outcome {
-            Ok(stanzas) => line + &format!(", {} to send", stanzas.len()),
-            Err(_) => line + ", failed",
-        }
-    }
-
     fn remaining(&self) -> Result<Duration, Failure> {
         let timeout = self.service.settings.timeout;
         match self.deadline {
@@ -144,6 +128,25 @@ impl Exchange {
 struct Seen {
     status: Option<u16>,
     not_taken: Option<String>,
+}
+
+/// What there is to tell of an exchange to whoever looks for something.
+fn line(envelope: &Envelope, status: Option<u16>, outcome: &Outcome, elapsed: Duration) -> String {
+    let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
+    let answer = match status {
+        Some(status) => format!("status {status}"),
+        None => "no answer".to_owned(),
+    };
+    let end = match outcome {
+        Ok(stanzas) => format!("{} to send", stanzas.len()),
+        Err(_) => "failed".to_owned(),
+    };
+    format!(
+        "{} {}POSTed: {answer} in {} ms, {end}",
+        envelope.kind.as_str(),
+        id.unwrap_or_default(),
+        elapsed.as_millis()
+    )
 }
 
 /// A stanza id that nobody can guess (RFC 6120 §8.1.3).

@@ -9,16 +9,17 @@ mod chunks;
 mod connection;
 mod failure;
 mod head;
+mod idle;
+mod opening;
 mod patience;
 mod resolver;
 mod response;
 mod socket;
 mod tls;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use ureq::config::Config;
 use ureq::http::Response as HttpResponse;
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body};
@@ -26,12 +27,15 @@ use ureq::{Agent, Body};
 use self::broken::Broken;
 use self::connection::MAX_IDLE;
 use self::failure::failure;
+use self::idle::IdleConnections;
 use self::resolver::CachingResolver;
 pub use self::response::Response;
 use self::socket::SocketConnector;
 use self::tls::{Roots, TlsConnector};
 use super::exchange::ExchangeId;
+use super::permits::{Idle, Share};
 use crate::component_http::{Failure, Settings};
+use crate::notes::Note;
 use crate::options::OptionError;
 
 /// What requests call themselves.
@@ -50,9 +54,10 @@ const ATTEMPTS: usize = 3;
 pub struct Service {
     /// What the admin set.
     pub settings: Settings,
-    config: Config,
-    roots: Arc<Roots>,
-    agent: Mutex<Agent>,
+    agent: Agent,
+    resolver: CachingResolver,
+    share: Arc<Share>,
+    idle: Arc<IdleConnections>,
     /// Makes the ids of exchanges unique among components and restarts.
     nonce: String,
 }
@@ -98,13 +103,27 @@ impl Service {
             .max_idle_connections(settings.concurrency)
             .max_idle_connections_per_host(settings.concurrency)
             .build();
-        let roots = Arc::new(Roots::new(settings.ca_file.as_deref())?);
-        let agent = Mutex::new(agent(&settings, &config, &roots));
+        let resolver = CachingResolver::default();
+        let share = Arc::new(Share::new());
+        let socket = SocketConnector {
+            body_limit: settings.response_limit,
+            share: Arc::clone(&share),
+        };
+        let roots = Roots::new(settings.ca_file.as_deref())?;
+        let connector = ().chain(socket).chain(TlsConnector(roots));
+        let agent = Agent::with_parts(config, connector, resolver.clone());
+        let idle = Arc::new(IdleConnections {
+            agent: agent.clone(),
+            url: settings.endpoint.url.clone(),
+        });
+        let known: Weak<dyn Idle> = Arc::downgrade(&idle) as _;
+        share.on_shortage(known);
         Ok(Service {
             settings,
-            config,
-            roots,
             agent,
+            resolver,
+            share,
+            idle,
             nonce: format!("{:016x}", rand::random::<u64>()),
         })
     }
@@ -129,13 +148,9 @@ impl Service {
     }
 
     fn post_once(&self, post: &Post, deadline: Instant) -> Result<HttpResponse<Body>, ureq::Error> {
-        let agent = self
-            .agent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         let endpoint = &self.settings.endpoint;
-        let mut request = agent
+        let mut request = self
+            .agent
             .post(&endpoint.url)
             .header("content-type", "application/json")
             .header("idempotency-key", format!("{}-{}", self.nonce, post.id));
@@ -150,27 +165,31 @@ impl Service {
         request.send(post.body)
     }
 
+    /// What an admin has to know if the process may not open as many files as the settings ask for.
+    pub fn shortage(&self) -> Option<Note> {
+        let (concurrency, budget) = (self.settings.concurrency, self.share.budget());
+        if concurrency <= budget.most() {
+            return None;
+        }
+        Some(Note::warn(format!(
+            "component_post_concurrency is {concurrency}, but of the files that Prosody may have open no more \
+             than {} can be connections of this component: raise the limit with LimitNOFILE={} in Prosody's \
+             systemd unit, elsewhere with ulimit -n",
+            budget.most(),
+            budget.limit_for(concurrency),
+        )))
+    }
+
     /// Closes the connections that are not in use.
     pub fn close_idle(&self) {
-        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) =
-            agent(&self.settings, &self.config, &self.roots);
+        self.idle.close();
     }
 
-    /// Closes all connections: requests under way fail, and so do new ones.
+    /// Closes all connections, those that are being opened too: requests under way fail, and so do new
+    /// ones.
     pub fn shut_down(&self) {
-        self.agent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .shutdown();
+        self.resolver.close();
+        self.share.close();
+        self.agent.clone().shutdown();
     }
-}
-
-fn agent(settings: &Settings, config: &Config, roots: &Arc<Roots>) -> Agent {
-    let connector = ()
-        .chain(SocketConnector {
-            body_limit: settings.response_limit,
-        })
-        .chain(TlsConnector(Arc::clone(roots)));
-    Agent::with_parts(config.clone(), connector, CachingResolver::default())
 }

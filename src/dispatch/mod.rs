@@ -4,11 +4,14 @@
 //! [`Exchange`](exchange::Exchange) to a worker of the [`pool`] when its lane is free; the worker POSTs it by
 //! [`http`] and leaves the outcome in [`completions`], whose file descriptor wakes the main thread.
 
+pub mod alarms;
 pub mod completions;
+pub mod descriptors;
 pub mod dispatcher;
 pub mod exchange;
 pub mod http;
 pub mod lanes;
+pub mod permits;
 pub mod pool;
 pub mod queue;
 mod tcp;

@@ -2,11 +2,14 @@
 //!
 //! An exchange occupies its worker while the service thinks, so a slow service needs as many workers as
 //! there are exchanges in flight; a fast one is served best by a few, which find the next exchange
-//! waiting when they come back and need not be woken. One more thread, the overseer, tells the two apart
+//! waiting when they come back and need not be woken. One more thread, the scaler, tells the two apart
 //! by how long exchanges take, starts workers accordingly, and lets those go that had nothing to do.
+//!
+//! Nobody waits for a thread to end. The library stays in memory until the process is gone (build.rs
+//! says so to the linker), so a thread that is inside a system call may be left to it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -27,7 +30,7 @@ const EXCHANGES_PER_MILLISECOND: u64 = 8;
 /// So many workers stay when there is nothing to do.
 const RESERVE: usize = 2;
 
-/// How long the overseer watches before it starts more: longer than a busy machine keeps a thread from
+/// How long the scaler watches before it starts more: longer than a busy machine keeps a thread from
 /// running as a rule.
 const WATCH: Duration = Duration::from_millis(10);
 
@@ -40,16 +43,12 @@ enum Task {
 }
 
 /// The threads of one component.
-pub struct Pool {
-    /// Disconnected when the last thread has ended.
-    all_gone: Receiver<()>,
-    crew: Arc<Crew>,
-}
+pub struct Pool(Arc<Shared>);
 
 /// What the threads share.
-struct Crew {
+struct Shared {
     queue: Queue<Task>,
-    /// Wakes the overseer.
+    /// Wakes the scaler.
     call: Sender<()>,
     completions: Arc<Completions>,
     /// Workers there may be.
@@ -58,16 +57,17 @@ struct Crew {
     live: AtomicUsize,
     /// The fewest workers that waited since the last review.
     least_idle: AtomicUsize,
-    /// The shortest exchange since the overseer last looked, in microseconds; `u64::MAX` if none ended.
+    /// The shortest exchange since the scaler last looked, in microseconds; `u64::MAX` if none ended.
     shortest: AtomicU64,
     /// Whether the system refused a thread since somebody asked.
     refused: AtomicBool,
-    stopping: AtomicBool,
+    /// Set at the end: services whose connections are to be closed.
+    end: OnceLock<Vec<Arc<Service>>>,
 }
 
 impl Pool {
-    /// Starts the overseer. `service` gives the service of the day, whose idle connections are closed
-    /// when there is nothing to do.
+    /// Starts the scaler. `service` gives the current service, whose idle connections are closed when
+    /// there is nothing to do.
     ///
     /// # Errors
     /// If the system has no thread to give.
@@ -77,8 +77,7 @@ impl Pool {
         service: impl Fn() -> Arc<Service> + Send + 'static,
     ) -> std::io::Result<Self> {
         let (call, calls) = bounded(1);
-        let (alive, all_gone) = bounded(0);
-        let crew = Arc::new(Crew {
+        let shared = Arc::new(Shared {
             queue: Queue::default(),
             call,
             completions,
@@ -87,63 +86,56 @@ impl Pool {
             least_idle: AtomicUsize::new(0),
             shortest: AtomicU64::new(u64::MAX),
             refused: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
+            end: OnceLock::new(),
         });
-        let overseer = Overseer {
-            crew: Arc::clone(&crew),
+        let scaler = Scaler {
+            shared: Arc::clone(&shared),
             calls,
-            alive,
         };
-        threads::spawn("http-overseer", move || overseer.run(&service))?;
-        Ok(Pool { all_gone, crew })
+        threads::spawn("http-scaler", move || scaler.run(&service))?;
+        Ok(Pool(shared))
     }
 
     /// Hands an exchange to the next worker that is free. Never waits.
     pub fn run(&self, exchange: Exchange) {
-        self.crew.queue.push(Task::Run(exchange));
-        self.crew.call_if_short();
+        self.0.queue.push(Task::Run(exchange));
+        self.0.call_if_short();
     }
 
     /// Changes how many workers there may be. Those over it go when they are next idle.
     pub fn set_limit(&self, limit: usize) {
-        self.crew.limit.store(limit, SeqCst);
-        self.crew.call_if_short();
+        self.0.limit.store(limit, SeqCst);
+        self.0.call_if_short();
     }
 
     /// Whether the system has refused a thread since the last call.
     pub fn was_refused(&self) -> bool {
-        self.crew.refused.swap(false, SeqCst)
+        self.0.refused.swap(false, SeqCst)
     }
 
-    /// Tells the threads to go and waits for them, but no longer than `patience`. Whatever is still in
-    /// the queue is dropped: somebody else concludes those exchanges.
+    /// Tells the threads to go, and has the connections of these services closed, so that they go soon.
+    /// Whatever is still in the queue is dropped: somebody else concludes those exchanges.
     ///
-    /// Returns whether all are gone.
-    pub fn stop(self, patience: Duration) -> bool {
-        self.dismiss();
-        matches!(
-            self.all_gone.recv_timeout(patience),
-            Err(RecvTimeoutError::Disconnected)
-        )
-    }
-
-    fn dismiss(&self) {
-        self.crew.stopping.store(true, SeqCst);
-        self.crew.queue.close();
-        // Full means that the overseer is about to look anyway.
-        let _ = self.crew.call.try_send(());
+    /// Neither the threads nor the closing is waited for: a system call for each of some hundred
+    /// connections is more than Prosody's thread has time for.
+    pub fn stop(&self, services: Vec<Arc<Service>>) {
+        // Set already if the pool was stopped before it is dropped.
+        let _ = self.0.end.set(services);
+        self.0.queue.close();
+        // Full means that the scaler is about to look anyway.
+        let _ = self.0.call.try_send(());
     }
 }
 
 impl Drop for Pool {
-    /// Nobody waits, but the threads go.
+    /// The threads go as soon as their exchanges are over.
     fn drop(&mut self) {
-        self.dismiss();
+        self.stop(Vec::new());
     }
 }
 
-impl Crew {
-    /// Calls the overseer if more tasks wait than workers, and there may be more workers.
+impl Shared {
+    /// Calls the scaler if more tasks wait than workers, and there may be more workers.
     fn call_if_short(&self) {
         let short = self.queue.waiting() > self.queue.idle();
         if short && self.live.load(SeqCst) < self.limit.load(SeqCst) {
@@ -165,7 +157,9 @@ impl Crew {
             // Another task may have counted on this worker.
             self.call_if_short();
             let begun = Instant::now();
-            let concluded = exchange.run();
+            let Some(concluded) = exchange.run() else {
+                continue;
+            };
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.shortest.fetch_min(micros, SeqCst);
             self.completions.push(concluded);
@@ -173,72 +167,72 @@ impl Crew {
     }
 }
 
-struct Overseer {
-    crew: Arc<Crew>,
+struct Scaler {
+    shared: Arc<Shared>,
     calls: Receiver<()>,
-    /// Never sent on: it ends with the last thread that has a copy.
-    alive: Sender<()>,
 }
 
-impl Overseer {
+impl Scaler {
     fn run(&self, service: &dyn Fn() -> Arc<Service>) {
-        while !self.crew.stopping.load(SeqCst) {
+        let services = loop {
+            if let Some(services) = self.shared.end.get() {
+                break services;
+            }
             match self.calls.recv_timeout(REVIEW) {
-                Ok(()) => self.reinforce(),
+                Ok(()) => self.grow(),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.release();
-                    if self.crew.is_at_rest() {
+                    self.shrink();
+                    if self.shared.is_at_rest() {
                         service().close_idle();
-                        return_memory();
                         // Nothing changes any more until somebody calls.
                         if self.calls.recv().is_ok() {
-                            self.reinforce();
+                            self.grow();
                         }
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-        }
+        };
+        services.iter().for_each(|service| service.shut_down());
     }
 
     /// Starts workers for as long as tasks wait and more workers would be of use.
-    fn reinforce(&self) {
-        let crew = &*self.crew;
-        while !crew.stopping.load(SeqCst) {
-            let waiting = crew.queue.waiting().saturating_sub(crew.queue.idle());
-            let live = crew.live.load(SeqCst);
-            let room = crew.limit.load(SeqCst).saturating_sub(live);
+    fn grow(&self) {
+        let shared = &*self.shared;
+        while shared.end.get().is_none() {
+            let waiting = shared.queue.waiting().saturating_sub(shared.queue.idle());
+            let live = shared.live.load(SeqCst);
+            let room = shared.limit.load(SeqCst).saturating_sub(live);
             if waiting == 0 || room == 0 {
                 return;
             }
             let useful = if live < BASE { BASE } else { self.watch(live) };
-            self.hire(waiting.min(room).min(useful.saturating_sub(live)));
+            self.start_workers(waiting.min(room).min(useful.saturating_sub(live)));
         }
     }
 
     /// Watches how long exchanges take, and returns how many workers that can occupy.
     fn watch(&self, live: usize) -> usize {
-        self.crew.shortest.store(u64::MAX, SeqCst);
+        self.shared.shortest.store(u64::MAX, SeqCst);
         std::thread::sleep(WATCH);
-        match self.crew.shortest.load(SeqCst) {
+        match self.shared.shortest.load(SeqCst) {
             u64::MAX => 2 * live,
             micros => workers_for(micros),
         }
     }
 
-    fn hire(&self, count: usize) {
+    fn start_workers(&self, count: usize) {
         for _ in 0..count {
-            let (crew, alive) = (Arc::clone(&self.crew), self.alive.clone());
-            self.crew.live.fetch_add(1, SeqCst);
+            let shared = Arc::clone(&self.shared);
+            self.shared.live.fetch_add(1, SeqCst);
             let started = threads::spawn("http-worker", move || {
-                crew.work();
-                crew.live.fetch_sub(1, SeqCst);
-                drop(alive);
+                shared.work();
+                shared.live.fetch_sub(1, SeqCst);
             });
             if started.is_err() {
                 // The workers that there are do what they can.
-                self.crew.live.fetch_sub(1, SeqCst);
-                self.crew.refused.store(true, SeqCst);
+                self.shared.live.fetch_sub(1, SeqCst);
+                self.shared.refused.store(true, SeqCst);
                 std::thread::sleep(WATCH);
                 return;
             }
@@ -246,17 +240,17 @@ impl Overseer {
     }
 
     /// Lets half of the workers go that were not needed since the last time.
-    fn release(&self) {
-        let crew = &*self.crew;
-        let spare = crew.least_idle.swap(crew.queue.idle(), SeqCst);
-        let live = crew.live.load(SeqCst);
-        let surplus = live.saturating_sub(crew.limit.load(SeqCst));
+    fn shrink(&self) {
+        let shared = &*self.shared;
+        let spare = shared.least_idle.swap(shared.queue.idle(), SeqCst);
+        let live = shared.live.load(SeqCst);
+        let surplus = live.saturating_sub(shared.limit.load(SeqCst));
         let leaving = spare
             .div_ceil(2)
             .max(surplus.min(spare))
             .min(live.saturating_sub(RESERVE));
         for _ in 0..leaving {
-            crew.queue.push(Task::Retire);
+            shared.queue.push(Task::Retire);
         }
     }
 }
@@ -268,15 +262,6 @@ impl Overseer {
 fn workers_for(shortest_micros: u64) -> usize {
     let busy = shortest_micros.saturating_mul(EXCHANGES_PER_MILLISECOND) / 1000;
     usize::try_from(busy).unwrap_or(usize::MAX).max(BASE)
-}
-
-/// Gives the memory of threads that are gone back to the system.
-fn return_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: takes no pointer, and locks what it touches.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }
 
 #[cfg(test)]

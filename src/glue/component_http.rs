@@ -11,6 +11,7 @@ use mlua::{
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::component_http::{Scope, Settings, local};
+use crate::dispatch::alarms::Alarms;
 use crate::dispatch::{Batch, Dispatcher, Service};
 use crate::notes::Note;
 use crate::options::Options;
@@ -31,8 +32,8 @@ struct State {
     dispatcher: Dispatcher,
     /// Whether a timer is set that will drain.
     will_drain: bool,
-    /// Whether a timer is set that will expire.
-    will_expire: bool,
+    /// Timers that will expire.
+    alarms: Alarms,
 }
 
 /// `component_http(host, is_virtual_host, get_option, stanza_mt)`: a component, or `nil` and what is
@@ -70,7 +71,7 @@ fn component(
     let state = State {
         dispatcher,
         will_drain: false,
-        will_expire: false,
+        alarms: Alarms::default(),
     };
     Ok(Component {
         state: RefCell::new(state),
@@ -138,14 +139,20 @@ impl Component {
         (stanzas, notes, failures, expire_after).into_lua_multi(lua)
     }
 
-    /// `component:stop()`: concludes everything, for good. Returns `stanzas, notes, failures`.
-    fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+    /// `component:stop(in_parts)`: concludes everything, for good. Returns
+    /// `stanzas, notes, failures, more`; there is more, to be asked for soon, only if it may be `in_parts`.
+    fn stop(lua: &Lua, this: &Self, in_parts: bool) -> mlua::Result<MultiValue> {
         let mut batch = Batch::default();
-        this.state
-            .borrow_mut()
-            .dispatcher
-            .stop(Instant::now(), &mut batch);
-        this.reply(lua, &batch)?.into_lua_multi(lua)
+        let mut more = true;
+        while more {
+            let dispatcher = &mut this.state.borrow_mut().dispatcher;
+            more = dispatcher.stop(Instant::now(), &mut batch);
+            if in_parts {
+                break;
+            }
+        }
+        let (stanzas, notes, failures) = this.reply(lua, &batch)?;
+        (stanzas, notes, failures, more).into_lua_multi(lua)
     }
 
     /// `new:adopt(old)`: goes on with the exchanges of a component that was loaded before, by the
@@ -157,7 +164,8 @@ impl Component {
         std::mem::swap(&mut new.dispatcher, &mut old.dispatcher);
         new.dispatcher.reconfigure(old.dispatcher.service());
         new.will_drain = true;
-        new.will_expire = true;
+        let now = Instant::now();
+        new.alarms.set(Some(now), now);
         Ok(())
     }
 
@@ -225,7 +233,7 @@ impl State {
     }
 
     fn expire(&mut self, now: Instant, batch: &mut Batch) -> Option<f64> {
-        self.will_expire = false;
+        self.alarms.went_off();
         self.dispatcher.expire(now, batch);
         self.expire_after(now)
     }
@@ -237,11 +245,7 @@ impl State {
     }
 
     fn expire_after(&mut self, now: Instant) -> Option<f64> {
-        let deadline = self
-            .dispatcher
-            .next_deadline()
-            .filter(|_| !self.will_expire)?;
-        self.will_expire = true;
-        Some(deadline.saturating_duration_since(now).as_secs_f64())
+        let wanted = self.alarms.set(self.dispatcher.next_deadline(), now);
+        wanted.map(|wanted| wanted.as_secs_f64())
     }
 }

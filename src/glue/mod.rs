@@ -29,7 +29,7 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
     Ok(exports)
 }
 
-/// `native:shared(module, require)`: the functions of `lua/shared.lua`, for that module.
+/// `native:shared(module, require, prosody)`: the functions of `lua/shared.lua`, for that module.
 fn shared(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     lua.load(SHARED).set_name("=shared.lua").call(arguments)
 }

@@ -5,6 +5,7 @@ import ctypes
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -39,16 +40,19 @@ def free_port():
 class Prosody:
     """A context manager: `with Prosody([component("bot.test", …)], accounts={…}) as prosody`.
 
-    `accounts` maps bare JIDs at localhost to passwords. `environment` is added to the process's.
+    `accounts` maps bare JIDs at localhost to passwords. `environment` is added to the process's. `open_files`
+    is how many descriptors it may have.
     The host `localhost` is always there; `peers.test` is a XEP-0114 component for tests to speak through.
     """
 
-    def __init__(self, hosts, accounts=None, options=None, environment=None, daemonise=False):
+    def __init__(self, hosts, accounts=None, options=None, environment=None, daemonise=False,
+                 open_files=None):
         self.hosts = list(hosts)
         self.accounts = accounts or {}
         self.options = options or {}
         self.environment = environment or {}
         self.daemonise = daemonise
+        self.open_files = open_files
         self.pid = None
         self.exit_status = None
         self._child = None
@@ -90,7 +94,7 @@ class Prosody:
         with open(self.directory / "output", "wb") as output:
             child = subprocess.Popen(
                 [binary(), "--config", str(self.config_file), *self._arguments()],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, preexec_fn=self._limit)
         if self.daemonise:
             self._adopt(child)
         else:
@@ -100,6 +104,10 @@ class Prosody:
     def _arguments(self):
         # Older ones know the option `daemonize` instead.
         return ["-D" if self.daemonise else "-F"] if has_module("admin_socket") else []
+
+    def _limit(self):
+        if self.open_files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.open_files, self.open_files))
 
     def _adopt(self, parent):
         """Finds the daemon by its pidfile, as a child of this process, so that its exit status can be had."""

@@ -61,6 +61,9 @@ pub(super) trait Wire: Debug + Send + Sync + 'static {
     /// lost.
     fn is_quiet(&mut self) -> bool;
 
+    /// Whether nobody else waits for its descriptor.
+    fn may_be_kept(&self) -> bool;
+
     /// Whether anything of the request has arrived, or nobody knows.
     fn has_arrived(&self) -> bool;
 
@@ -197,6 +200,7 @@ impl<W: Wire> Transport for Connection<W> {
     fn is_open(&mut self) -> bool {
         self.last_received.elapsed() < self.idle_limit()
             && self.buffers.input().is_empty()
+            && self.wire.may_be_kept()
             && self.wire.is_quiet()
     }
 
@@ -269,6 +273,10 @@ mod tests {
 
         fn is_quiet(&mut self) -> bool {
             self.comes.is_empty() && self.end.is_none()
+        }
+
+        fn may_be_kept(&self) -> bool {
+            true
         }
 
         fn has_arrived(&self) -> bool {

@@ -3,8 +3,9 @@
 //! ureq's own resolver asks before every request, even for one that goes over a connection from the
 //! pool, and starts a thread each time to be able to stop waiting. This one asks once in a while.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::Error;
@@ -19,8 +20,12 @@ use crate::dispatch::threads;
 /// none is to be had.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// Resolves the one name of one service.
-#[derive(Debug, Default)]
+/// How long after a look-up that failed the next one begins at the earliest: while there is no DNS, not
+/// every request starts a thread.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Resolves the one name of one service. Copies share what they know.
+#[derive(Clone, Debug, Default)]
 pub(super) struct CachingResolver(Arc<Cache>);
 
 #[derive(Debug, Default)]
@@ -29,13 +34,34 @@ struct Cache {
     changed: Condvar,
 }
 
+/// What is known of the name. Nothing in here asks the clock or the system.
 #[derive(Debug, Default)]
 struct Known {
-    addresses: Vec<SocketAddr>,
-    since: Option<Instant>,
-    /// Why the last look-up found nothing.
-    error: Option<String>,
+    found: Option<Found>,
+    failed: Option<Failed>,
     looking: bool,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Found {
+    addresses: Vec<SocketAddr>,
+    at: Instant,
+}
+
+/// A look-up that came to nothing since one was successful.
+#[derive(Debug)]
+struct Failed {
+    reason: String,
+    at: Instant,
+}
+
+impl CachingResolver {
+    /// Nobody waits for a look-up any more. One that is under way is left to its thread.
+    pub(super) fn close(&self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Resolver for CachingResolver {
@@ -69,46 +95,159 @@ impl Cache {
         name: String,
         timeout: NextTimeout,
     ) -> Result<Vec<SocketAddr>, Error> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.since.is_some_and(|since| since.elapsed() < FRESH) {
-            return Ok(known.addresses.clone());
-        }
-        if !known.looking {
+        let mut known = self.lock();
+        let now = Instant::now();
+        // Who has no time only takes what is known.
+        if known.is_due(now) && !timeout.after.is_zero() {
             // The system's resolver can take long and cannot be interrupted: a thread of its own takes
             // that upon itself, and may outlive whoever waits.
             let cache = Arc::clone(self);
-            threads::spawn("http-resolve", move || cache.fetch(&name))?;
-            known.looking = true;
+            match threads::spawn("http-resolve", move || cache.fetch(&name)) {
+                Ok(()) => known.looking = true,
+                Err(error) => {
+                    known.fail(
+                        format!("the system has no thread for a look-up: {error}"),
+                        now,
+                    );
+                }
+            }
         }
-        if known.since.is_some() {
-            return Ok(known.addresses.clone());
-        }
-        let (known, waited) = self
+        let (known, _) = self
             .changed
-            .wait_timeout_while(known, *timeout.after, |known| known.looking)
+            .wait_timeout_while(known, *timeout.after, |known| known.answer().is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        match &known.error {
-            _ if waited.timed_out() => Err(Error::Timeout(timeout.reason)),
-            Some(error) => Err(std::io::Error::other(error.clone()).into()),
-            None => Ok(known.addresses.clone()),
+        match known.answer() {
+            Some(Ok(addresses)) => Ok(addresses.to_vec()),
+            Some(Err(reason)) => Err(io::Error::other(reason.to_owned()).into()),
+            None => Err(Error::Timeout(timeout.reason)),
         }
     }
 
     fn fetch(&self, name: &str) {
         let answer = name.to_socket_addrs().map(Vec::from_iter);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.looking = false;
+        let now = Instant::now();
+        let mut known = self.lock();
         match answer {
-            Ok(addresses) if !addresses.is_empty() => {
-                *known = Known {
-                    addresses,
-                    since: Some(Instant::now()),
-                    ..Known::default()
-                };
-            }
-            Ok(_) => known.error = Some("the name has no address".to_owned()),
-            Err(error) => known.error = Some(error.to_string()),
+            Ok(addresses) if !addresses.is_empty() => known.succeed(addresses, now),
+            Ok(_) => known.fail("the name has no address".to_owned(), now),
+            Err(error) => known.fail(error.to_string(), now),
         }
+        drop(known);
         self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Whether a look-up has to begin.
+    fn is_due(&self, now: Instant) -> bool {
+        let within = |at: Instant, time| now.saturating_duration_since(at) < time;
+        let fresh = self
+            .found
+            .as_ref()
+            .is_some_and(|found| within(found.at, FRESH));
+        let pausing = self
+            .failed
+            .as_ref()
+            .is_some_and(|failed| within(failed.at, PAUSE));
+        !(self.looking || self.closed || fresh || pausing)
+    }
+
+    /// The addresses, or why there are none; nothing while that is being looked up.
+    fn answer(&self) -> Option<Result<&[SocketAddr], &str>> {
+        if self.closed {
+            return Some(Err("the component is stopping"));
+        }
+        match (&self.found, &self.failed) {
+            (Some(found), _) => Some(Ok(&found.addresses)),
+            (None, Some(failed)) if !self.looking => Some(Err(&failed.reason)),
+            _ => None,
+        }
+    }
+
+    fn succeed(&mut self, addresses: Vec<SocketAddr>, now: Instant) {
+        self.looking = false;
+        self.failed = None;
+        self.found = Some(Found { addresses, at: now });
+    }
+
+    fn fail(&mut self, reason: String, now: Instant) {
+        self.looking = false;
+        self.failed = Some(Failed { reason, at: now });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: &str = "the system has no thread for a look-up";
+
+    fn addresses() -> Vec<SocketAddr> {
+        vec![SocketAddr::from(([127, 0, 0, 1], 80))]
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_in_a_while_and_one_at_a_time() {
+        let start = Instant::now();
+        let mut known = Known::default();
+        assert!(known.is_due(start));
+        assert_eq!(known.answer(), None);
+        known.looking = true;
+        assert!(!known.is_due(start));
+        known.succeed(addresses(), start);
+        assert!(!known.is_due(start + FRESH - Duration::from_millis(1)));
+        assert!(known.is_due(start + FRESH));
+        assert_eq!(known.answer(), Some(Ok(&*addresses())));
+    }
+
+    #[test]
+    fn an_old_answer_is_used_while_nothing_better_is_to_be_had() {
+        let start = Instant::now();
+        let mut known = Known::default();
+        known.succeed(addresses(), start);
+        known.looking = true;
+        assert_eq!(known.answer(), Some(Ok(&*addresses())));
+        known.fail(REFUSED.to_owned(), start + FRESH);
+        assert_eq!(known.answer(), Some(Ok(&*addresses())));
+    }
+
+    #[test]
+    fn after_a_failure_there_is_a_pause() {
+        let start = Instant::now();
+        let mut known = Known::default();
+        known.fail(REFUSED.to_owned(), start);
+        assert_eq!(known.answer(), Some(Err(REFUSED)));
+        assert!(!known.is_due(start + PAUSE - Duration::from_millis(1)));
+        assert!(known.is_due(start + PAUSE));
+        known.looking = true;
+        assert_eq!(
+            known.answer(),
+            None,
+            "who comes now waits for the new look-up"
+        );
+        known.succeed(addresses(), start + PAUSE);
+        assert_eq!(known.answer(), Some(Ok(&*addresses())));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_look_up_beyond_the_end() {
+        let resolver = CachingResolver::default();
+        resolver.0.lock().looking = true;
+        let waiting = std::thread::spawn({
+            let cache = Arc::clone(&resolver.0);
+            move || {
+                let timeout = NextTimeout {
+                    after: Duration::from_secs(60).into(),
+                    ..NextTimeout::default()
+                };
+                cache.look_up("a.test:80".to_owned(), timeout)
+            }
+        });
+        resolver.close();
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Io(_))));
     }
 }

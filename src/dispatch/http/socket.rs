@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, ShutdownHandle};
+use ureq::{Error, Timeout};
 
 use super::broken::Broken;
 use super::connection::{Connection, Received, Wire, until};
+use super::opening;
+use crate::dispatch::permits::{Permit, Share};
 use crate::dispatch::tcp;
 
 /// So many bytes are read at a time. They are on the stack, which is as deep by then as it is anyhow.
@@ -29,6 +31,8 @@ const CHUNK: usize = 4 * 1024;
 pub(super) struct SocketConnector {
     /// Bytes of a body that are of use.
     pub(super) body_limit: usize,
+    /// Of the descriptors that there are.
+    pub(super) share: Arc<Share>,
 }
 
 impl Connector<()> for SocketConnector {
@@ -39,39 +43,32 @@ impl Connector<()> for SocketConnector {
         details: &ConnectionDetails,
         _: Option<()>,
     ) -> Result<Option<Self::Out>, Error> {
-        let stream = connect(details)?;
+        // To wait for a permit counts for the whole exchange, not as connecting.
+        let end = Instant::now() + time_left(details);
+        let permit = self.share.take(end)?;
+        let stream = opening::connect(details, end.min(Instant::now() + *details.timeout.after))?;
         stream.set_nodelay(true)?;
-        let socket = Socket::new(stream);
+        let socket = Socket::new(stream, Some(permit));
         let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
         (details.register_shutdown)(interrupt)?;
         Ok(Some(Connection::new(socket, self.body_limit)))
     }
 }
 
-/// Tries one address after the other, each with an equal share of the time that is left.
-fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
-    let deadline = Instant::now() + *details.timeout.after;
-    let count = details.addrs.len() as u32;
-    let mut last = Error::HostNotFound;
-    for (tried, address) in (0..).zip(details.addrs.iter()) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Error::Timeout(details.timeout.reason));
-        }
-        match TcpStream::connect_timeout(address, left / (count - tried)) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                last = Error::Timeout(details.timeout.reason);
-            }
-            Err(error) => last = error.into(),
-        }
+/// What is left for the exchange.
+fn time_left(details: &ConnectionDetails) -> Duration {
+    let connecting = *details.timeout.after;
+    match details.timeout.reason {
+        Timeout::Global => connecting,
+        _ => details.config.timeouts().global.unwrap_or(connecting),
     }
-    Err(last)
 }
 
 /// A connection.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
+    /// To be open; tests need none.
+    permit: Option<Permit>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     /// Bytes written so far.
@@ -150,6 +147,10 @@ impl Wire for Socket {
         }
     }
 
+    fn may_be_kept(&self) -> bool {
+        !self.permit.as_ref().is_some_and(Permit::is_wanted)
+    }
+
     fn is_quiet(&mut self) -> bool {
         // Anything that can be read is the end, or something that nobody asked for.
         self.read_at_once(&mut [0]) == Err(Errno::EAGAIN)
@@ -175,9 +176,10 @@ impl Wire for Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream, permit: Option<Permit>) -> Self {
         Socket {
             stream: Arc::new(stream),
+            permit,
             read_timeout: None,
             write_timeout: None,
             written: 0,
@@ -233,7 +235,7 @@ mod tests {
     fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (Socket::new(stream), listener.accept().unwrap().0)
+        (Socket::new(stream, None), listener.accept().unwrap().0)
     }
 
     fn timeout() -> NextTimeout {

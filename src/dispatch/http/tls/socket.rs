@@ -83,6 +83,10 @@ impl Wire for TlsSocket {
         false
     }
 
+    fn may_be_kept(&self) -> bool {
+        self.socket.may_be_kept()
+    }
+
     fn has_arrived(&self) -> bool {
         self.socket.has_arrived()
     }
@@ -243,7 +247,7 @@ mod tests {
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let mut tls = TlsSocket::new(client, Socket::new(stream));
+        let mut tls = TlsSocket::new(client, Socket::new(stream, None));
         let mut service = Service {
             session: server,
             stream: listener.accept().unwrap().0,
