@@ -6,10 +6,10 @@ import pytest
 
 from harness.client import User
 from harness.config import component
-from harness.installation import needs_metrics
 from harness.stanza import STANZA_ERRORS, canonical, parse
 from harness.target import TargetClient
 from harness.waiting import wait_until
+from limits import needs_metrics
 
 ACCOUNTS = {"service@localhost": "secret", "absent@localhost": "secret", "romeo@localhost": "secret"}
 QUESTION = "<query xmlns='urn:example:question'><deep xml:lang='de'>Wie spät &lt; ist es?</deep></query>"

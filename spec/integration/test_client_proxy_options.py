@@ -70,11 +70,11 @@ def test_beside_accounts_it_is_refused(prosody):
 
 
 @pytest.mark.parametrize("host, settings", [
-    ("proxy.test", "service@localhost, chosen by sticky; a request may take 90 seconds, "
-                   "a get goes to another client too after 15"),
-    ("once.test", "service@localhost, chosen by random; a request may take 120 seconds, and goes to one client only")])
+    ("proxy.test", "chosen by sticky, 90 s for each request, a get to another client too after 15 s"),
+    ("once.test", "chosen by random, 120 s for each request, to one client only")])
 def test_usable_values_are_told_and_not_complained_about(prosody, peer, host, settings):
     assert not complaints(prosody, host)
-    prosody.wait_for_log(re.escape(settings), source=f"{host}:client_proxy", level="info")
+    line = f"Serves with the clients of service@localhost: {settings}"
+    prosody.wait_for_log(line, source=f"{host}:client_proxy", level="info")
     peer.iq(host)
     assert peer.receive().sender == host

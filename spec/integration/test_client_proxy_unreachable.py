@@ -5,15 +5,13 @@ import pytest
 from harness import config
 from harness.client import Component
 from harness.config import component
-from harness.installation import has_module, needs_bounces
 from harness.prosody import COMPONENT_SECRET, free_port
 from harness.target import TargetClient
+from limits import needs_bounces, needs_smacks
 
 ACCOUNTS = {"service@localhost": "secret"}
 TIMEOUT = "wait/remote-server-timeout"
 STREAM_MANAGEMENT = "urn:xmpp:sm:3"
-
-needs_smacks = pytest.mark.skipif(not has_module("smacks"), reason="before 0.12 Prosody has no mod_smacks")
 
 
 class ResumableClient(TargetClient):
@@ -25,8 +23,8 @@ class ResumableClient(TargetClient):
         self.expect("enabled")
 
 
-def with_a_killed_client(peer_of, hibernation, **options):
-    """A Prosody with a proxy, and the name of a resource that is dead."""
+def with_a_proxy(peer_of, hibernation, **options):
+    """A Prosody with a proxy, where a session waits for so many seconds."""
     proxy = component("proxy.test", "client_proxy", target_address="service@localhost",
                       proxy_strategy="round-robin", **options)
     return peer_of([proxy], accounts=ACCOUNTS, options={"smacks_hibernation_time": hibernation})
@@ -47,12 +45,12 @@ def start_clients(peer):
 
 @needs_smacks
 def test_a_killed_client_does_not_keep_gets_waiting(peer_of):
-    with with_a_killed_client(peer_of, 600, proxy_try_timeout=1) as peer:
+    with with_a_proxy(peer_of, 600, proxy_try_timeout=1) as peer:
         alive = start_clients(peer)
         sent = [peer.iq(f"{name}@proxy.test") for name in "abcd"]
         answers = [peer.receive() for _ in sent]
         assert {answer.id: (answer.sender, answer.type) for answer in answers} == {
-            id: (f"{name}@proxy.test", "result") for id, name in zip(sent, "abcd")}
+            id: (f"{name}@proxy.test", "result") for id, name in zip(sent, "abcd", strict=True)}
         assert len(alive.requests.waiting()) == 4
         assert peer.inbox.waiting() == []
 
@@ -60,7 +58,7 @@ def test_a_killed_client_does_not_keep_gets_waiting(peer_of):
 @needs_smacks
 def test_the_session_of_a_killed_client_ends(peer_of):
     """Prosody gives back what the client has never seen before it says that the client is gone."""
-    with with_a_killed_client(peer_of, 1, proxy_try_timeout=0) as peer:
+    with with_a_proxy(peer_of, 1, proxy_try_timeout=0) as peer:
         start_clients(peer)
         gets = [peer.iq(f"{name}@proxy.test") for name in "ab"]
         sets = [peer.iq(f"{name}@proxy.test", type="set") for name in "cd"]
