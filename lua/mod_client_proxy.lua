@@ -32,20 +32,24 @@ if module:get_host_type() ~= "component" then
 		:format(module.host));
 end
 
-local stanza_mt = getmetatable(st.stanza("x"));
--- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same.
+-- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same. Returns
+-- whatever the store has, or nil and why it has nothing to say.
 local function stored_key()
 	local store, err = module:open_store("client_proxy");
-	local saved, key, stored;
-	if store then saved, err = store:get(); end
-	if saved then return saved.key; end
-	key = native.client_proxy_key();
-	if not err then stored, err = store:set(nil, { key = key }); end
+	if not store then return nil, tostring(err); end
+	local record, stored;
+	record, err = store:get();
+	if record ~= nil then return type(record) == "table" and record.key; end
+	if err then return nil, tostring(err); end
+	local key = native.client_proxy_key();
+	stored, err = store:set(nil, { key = key });
 	if not stored then
 		module:log("warn", "requesters get other addresses after a restart, since the key cannot be stored: %s", err);
 	end
 	return key;
 end
+
+local stanza_mt = getmetatable(st.stanza("x"));
 
 local function new_proxy()
 	return native.client_proxy(module.host, shared.get_option, stanza_mt, stored_key);
@@ -84,17 +88,41 @@ function drain_later(delay)
 	if delay then module:add_timer(delay, function () drain(true); end); end
 end
 
+local counters = {};
+local function count()
+	if not module.measure then return; end -- COMPAT Prosody before 0.10
+	for name, number in pairs(proxy:counts()) do
+		counters[name] = counters[name] or module:measure(name, "counter");
+		counters[name](number);
+	end
+end
+
 local function tick()
 	local delay = proxy:tick();
 	drain(false);
+	count();
 	return delay;
+end
+
+-- Where a stanza is from that is from no stream: of a client, a component, or a server that is connected.
+local function origin_of(session)
+	if session.dummy then return "connection"; end -- mod_s2s: one that has failed
+	if session == prosody.hosts[session.host] then return "host"; end
+end
+
+local function take_iq(stanza, session)
+	local attr = stanza.attr;
+	local origin = attr.type == "error" and origin_of(session);
+	if origin then
+		local _, condition = stanza:get_error();
+		return proxy:error(origin, condition, attr.to, attr.from, attr.id);
+	end
+	return proxy:iq(attr.type, attr.to, attr.from, attr.id, attr.type == "get" and stanza or nil);
 end
 
 local function receive_iq(event)
 	local stanza = event.stanza;
-	local attr = stanza.attr;
-	local may_repeat = attr.type == "get" and stanza or nil;
-	local to, from, id = proxy:iq(attr.type, attr.to, attr.from, attr.id, may_repeat);
+	local to, from, id = take_iq(stanza, event.origin);
 	if to then
 		relay(stanza, to, from, id);
 	elseif from then -- it is seen to
@@ -127,6 +155,7 @@ for _, place in ipairs({ "bare", "full", "host" }) do
 	module:hook("presence/"..place, receive, -1);
 end
 module:add_timer(0, tick); -- when all hosts are there
+shared.log(proxy:introduce());
 
 shared.live({
 	state = proxy;
@@ -135,6 +164,7 @@ shared.live({
 	stop = function ()
 		local stanzas, requests, notes = proxy:stop();
 		deliver(stanzas, requests, notes);
+		count();
 		return stanzas ~= nil;
 	end;
 });

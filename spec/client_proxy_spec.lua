@@ -53,6 +53,12 @@ describe("mod_client_proxy", function ()
 		return record:take_sent()[1];
 	end
 
+	-- Answers by an error that comes from that origin, and returns all that is sent then.
+	local function error_from(origin, to, condition)
+		assert.is_true(record:fire("iq/host", st.error_reply(to, "cancel", condition), origin));
+		return record:take_sent();
+	end
+
 	local function error_of(stanza)
 		local type, condition = stanza:get_error();
 		return type.."/"..condition;
@@ -83,6 +89,7 @@ describe("mod_client_proxy", function ()
 	it("asks for presence when all hosts are there, and ticks on", function ()
 		record:load("client_proxy");
 		assert.same({}, record.sent);
+		assert.matches("^info: Serves with the clients of service@test: chosen by round%-robin", record.log[1]);
 		record:tick();
 		local sent = record:take_sent();
 		assert.same({ "probe", "subscribe" }, { sent[1].attr.type, sent[2].attr.type });
@@ -134,15 +141,39 @@ describe("mod_client_proxy", function ()
 			assert.is_truthy(address());
 		end);
 
+		-- The module is loaded, says that in one line, and does nothing more.
+		local function refused(line)
+			record.log = {};
+			record:load("client_proxy");
+			assert.equal(1, #record.log);
+			assert.matches("^error: proxy%.test: "..line, record.log[1]);
+			assert.not_matches("\n", record.log[1]);
+			assert.same({ {}, {} }, { record.hooks, record.timers });
+		end
+
 		it("is never replaced when it is damaged", function ()
-			for _, key in ipairs({ "", "x", ("A"):rep(40) }) do
-				record.stored.client_proxy = { key = key };
-				record.log = {};
-				record:load("client_proxy");
-				assert.matches("^error: proxy%.test: the key in the store 'client_proxy' is damaged", record.log[1]);
-				assert.equal(key, record.stored.client_proxy.key);
-				assert.same({}, record.hooks);
+			local damaged = {
+				{ key = "" }, { key = "x" }, { key = ("A"):rep(40) }, { key = "\255" }, { key = 5 }, { key = {} },
+				{ key = true }, {}, { ("A"):rep(43).."=" }, "", "key", 5, true, false,
+			};
+			for _, stored in ipairs(damaged) do
+				record.stored.client_proxy = stored;
+				refused("the key in the store 'client_proxy' is damaged: restore it, or remove it for a new one$");
+				assert.equal(stored, record.stored.client_proxy);
 			end
+		end);
+
+		it("is never replaced when it cannot be read", function ()
+			local unreadable = "the store 'client_proxy', which has the key, cannot be read: ";
+			record.module.open_store = function () return nil, "no such driver"; end
+			refused(unreadable.."no such driver$");
+			record.module.open_store = function () return { get = function () return nil, "disk broken"; end }; end
+			refused(unreadable.."disk broken$");
+			record.module.open_store = function () return { get = function () return nil, {}; end }; end
+			refused(unreadable.."table");
+			record.module.open_store = function () error("no such table"); end
+			refused(unreadable..".*no such table$");
+			assert.same({}, record.stored);
 		end);
 
 		it("is random", function ()
@@ -192,6 +223,59 @@ describe("mod_client_proxy", function ()
 		assert.equal("wait/remote-server-timeout", error_of(sent[1]));
 		assert.same({ TARGET.."/2", "1", get.attr.from }, { sent[2].attr.to, sent[2].attr.id, sent[2].attr.from });
 		assert.equal("?", sent[2]:get_child_text("query", "urn:example:question"));
+	end);
+
+	it("leaves errors of clients as they are", function ()
+		start("1", "2");
+		local streams = { { type = "c2s", host = "test" }, { type = "s2sin" }, { type = "component", host = "test" } };
+		for _, origin in ipairs(streams) do
+			local back = error_from(origin, relayed(), "recipient-unavailable");
+			assert.same({ 1, "cancel/recipient-unavailable" }, { #back, error_of(back[1]) });
+		end
+	end);
+
+	it("sends a get elsewhere that Prosody cannot deliver to a client", function ()
+		record.hosts.test = { host = "test", type = "local" };
+		start("1", "2");
+		local sent = error_from(record.hosts.test, relayed(), "recipient-unavailable");
+		assert.same({ 1, TARGET.."/2" }, { #sent, sent[1].attr.to });
+		assert.equal("?", sent[1]:get_child_text("query", "urn:example:question"));
+		local back = error_from(record.hosts.test, sent[1], "service-unavailable");
+		assert.same({ 1, "wait/remote-server-timeout" }, { #back, error_of(back[1]) });
+		-- What a module answers that serves as a client is its own.
+		back = error_from(record.hosts.test, relayed(), "item-not-found");
+		assert.same({ 1, "cancel/item-not-found" }, { #back, error_of(back[1]) });
+	end);
+
+	it("says so when the server of the target cannot be reached", function ()
+		start("1", "2");
+		for _, type in ipairs({ "get", "set" }) do
+			local sent = relayed({ type = type });
+			local back = error_from({ type = "s2sin", dummy = true }, sent, "remote-server-not-found");
+			assert.same({ 1, "wait/remote-server-timeout" }, { #back, error_of(back[1]) });
+			assert.same({ "1", ROMEO, "x@proxy.test" }, { back[1].attr.id, back[1].attr.to, back[1].attr.from });
+			assert.same({}, error_from({ type = "s2sin", dummy = true }, sent, "remote-server-not-found"));
+		end
+	end);
+
+	it("counts what becomes of requests", function ()
+		start("1");
+		answer(relayed());
+		presence("1", { type = "unavailable" });
+		record:take_sent();
+		relayed();
+		record.timers[1].callback();
+		assert.same({ 1, 1, 0, 0, 1, 0 }, { record.requests_relayed, record.requests_answered,
+			record.requests_timed_out, record.requests_cut_off, record.requests_no_resource, record.requests_refused });
+		record.timers[1].callback();
+		assert.equal(1, record.requests_relayed);
+	end);
+
+	it("counts nothing where Prosody measures nothing", function ()
+		record.module.measure = nil;
+		start("1");
+		answer(relayed());
+		record.timers[1].callback();
 	end);
 
 	it("carries many actions out in portions", function ()
@@ -287,6 +371,18 @@ describe("mod_client_proxy", function ()
 		local sent = record:take_sent();
 		assert.equal(1, #sent);
 		assert.equal("wait/remote-server-timeout", error_of(sent[1]));
+	end);
+
+	it("takes nothing any more when the server stops", function ()
+		start("1");
+		record.global_hooks["server-stopping"]();
+		for _, type in ipairs({ "get", "set" }) do
+			assert.equal("wait/remote-server-timeout", error_of(relayed({ type = type })));
+		end
+		presence("2");
+		assert.same({}, record:take_sent());
+		assert.is_nil(record.timers[1].callback());
+		assert.same({}, record:take_sent());
 	end);
 
 	it("hands over to the module that is loaded next", function ()

@@ -9,6 +9,7 @@ prosody.__index = prosody;
 function prosody.new(host, options)
 	local self = setmetatable({
 		options = options,
+		hosts = { [host] = { host = host } };
 		hooks = {}, global_hooks = {}, timers = {}, log = {}, sent = {}, watches = {}, later = {}, stored = {};
 	}, prosody);
 	local watch_mt = { __index = { close = function (watch) self.watches[watch.fd] = nil; end } };
@@ -29,7 +30,7 @@ function prosody.new(host, options)
 		get_host_type = function () return self.host_type or "component"; end;
 		get_option = function (_, name) return options[name]; end;
 		log = log, log_status = log;
-		measure = function () return function (n) self.failures = (self.failures or 0) + n; end; end;
+		measure = function (_, name) return function (n) self[name] = (self[name] or 0) + n; end; end;
 		hook = function (_, event, handler, priority)
 			local handlers = self.hooks[event] or {};
 			table.insert(handlers, { handler = handler, priority = priority });
@@ -50,13 +51,10 @@ function prosody.new(host, options)
 	return self;
 end
 
--- A keyval store. If `storage_fails` is set it fails with that error.
+-- A keyval store. If `storage_fails` is set nothing can be stored, and that is the error.
 function prosody:store(name)
 	return {
-		get = function ()
-			if self.storage_fails then return nil, self.storage_fails; end
-			return self.stored[name];
-		end;
+		get = function () return self.stored[name]; end;
 		set = function (_, _, value)
 			if self.storage_fails then return nil, self.storage_fails; end
 			self.stored[name] = value;
@@ -68,7 +66,7 @@ end
 -- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
 function prosody:load(name)
 	self.hooks = {};
-	local env = setmetatable({ module = self.module }, { __index = _G });
+	local env = setmetatable({ module = self.module, prosody = { hosts = self.hosts } }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
 	env.prosody = { events = {
 		add_handler = function (event, handler) self.global_hooks[event] = handler; end;
@@ -88,9 +86,10 @@ function prosody:logged(pattern)
 	return false;
 end
 
-function prosody:fire(event, stanza)
+-- Fires an event for a stanza from a client's stream, or from another origin.
+function prosody:fire(event, stanza, origin)
 	for _, hook in ipairs(self.hooks[event]) do
-		local handled = hook.handler({ stanza = stanza });
+		local handled = hook.handler({ stanza = stanza, origin = origin or { type = "c2s", host = self.module.host } });
 		if handled ~= nil then return handled; end
 	end
 end

@@ -1,11 +1,15 @@
 """The way of a request through the proxy and back, and what happens to everything else."""
 
+import re
+
 import pytest
 
 from harness.client import User
 from harness.config import component
 from harness.stanza import STANZA_ERRORS, canonical, parse
 from harness.target import TargetClient
+from harness.waiting import wait_until
+from limits import needs_metrics
 
 ACCOUNTS = {"service@localhost": "secret", "absent@localhost": "secret", "romeo@localhost": "secret"}
 QUESTION = "<query xmlns='urn:example:question'><deep xml:lang='de'>Wie spät &lt; ist es?</deep></query>"
@@ -107,6 +111,31 @@ def test_without_a_resource_the_answer_comes_at_once(peer):
         id = peer.iq("x@absent.test", type=type)
         answer = peer.receive()
         assert (answer.id, answer.sender, answer.error) == (id, "x@absent.test", "cancel/service-unavailable")
+
+
+def counters(prosody):
+    """The counters of the proxy, by what they count."""
+    found = re.findall(r'client_proxy\S*requests_(\w+)_total\{[^}]*host="proxy\.test"[^}]*\} (\d+)', prosody.metrics())
+    return {name: int(count) for name, count in found}
+
+
+@needs_metrics
+def test_requests_are_counted(peer_of):
+    proxy = component("proxy.test", "client_proxy", target_address="service@localhost")
+    with peer_of([proxy], accounts=ACCOUNTS, options={"statistics": "internal"}) as peer:
+        peer.iq("proxy.test")
+        assert peer.receive().type == "error"
+        client = TargetClient(peer.prosody, "service@localhost", "one")
+        peer.prosody.wait_for_log("service@localhost is available")
+        for type in ("get", "set", "set"):
+            peer.iq("proxy.test", type=type)
+            request = client.request()
+        client.answer(request, "<error type='cancel'/>", "error")
+        assert peer.receive().type == "error"
+        client.leave()
+        assert [peer.receive().type for _ in range(2)] == ["error", "error"]
+        expected = {"relayed": 3, "answered": 1, "cut_off": 2, "no_resource": 1, "timed_out": 0, "refused": 0}
+        wait_until(lambda: counters(peer.prosody) == expected, lambda: f"{expected}\n{peer.prosody.metrics()}")
 
 
 # Everything that is no request

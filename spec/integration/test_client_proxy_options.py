@@ -24,6 +24,9 @@ UNUSABLE = {
     "time-out negative": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": -1}),
     "time-out in words": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": "soon"}),
     "time-out a table": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": [1]}),
+    "retry negative": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": -1}),
+    "retry too soon": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": 0.01}),
+    "retry in words": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": "never"}),
     "unknown strategy": ("proxy_strategy", {**TARGET, "proxy_strategy": "fastest"}),
     "strategy a number": ("proxy_strategy", {**TARGET, "proxy_strategy": 1}),
 }
@@ -37,7 +40,8 @@ def hosts(backend):
     return [*(component(host_name(case), "client_proxy", **options) for case, (_, options) in UNUSABLE.items()),
             virtual_host("users.test", modules_enabled=["roster", "client_proxy"], **TARGET),
             component("proxy.test", "client_proxy", target_address="Service@LOCALHOST", proxy_iq_timeout="90",
-                      proxy_strategy="sticky")]
+                      proxy_strategy="sticky"),
+            component("once.test", "client_proxy", target_address="service@localhost", proxy_try_timeout=0)]
 
 
 def complaints(prosody, host):
@@ -65,7 +69,12 @@ def test_beside_accounts_it_is_refused(prosody):
     assert 'Component "proxy.users.test" "client_proxy"' in line.text
 
 
-def test_usable_values_are_not_complained_about(prosody, peer):
-    assert not complaints(prosody, "proxy.test")
-    peer.iq("proxy.test")
-    assert peer.receive().sender == "proxy.test"
+@pytest.mark.parametrize("host, settings", [
+    ("proxy.test", "chosen by sticky, 90 s for each request, a get to another client too after 15 s"),
+    ("once.test", "chosen by random, 120 s for each request, to one client only")])
+def test_usable_values_are_told_and_not_complained_about(prosody, peer, host, settings):
+    assert not complaints(prosody, host)
+    line = f"Serves with the clients of service@localhost: {settings}"
+    prosody.wait_for_log(line, source=f"{host}:client_proxy", level="info")
+    peer.iq(host)
+    assert peer.receive().sender == host

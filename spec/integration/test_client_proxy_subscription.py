@@ -1,8 +1,11 @@
 """The subscription to the target's presence, which heals itself, and what an admin has to get right for it."""
 
+import contextlib
+
 import pytest
 
 from harness import config
+from harness.admin import ShellError
 from harness.client import Component, User
 from harness.config import component, virtual_host
 from harness.prosody import COMPONENT_SECRET
@@ -143,17 +146,29 @@ def test_a_reload_takes_a_changed_configuration(peer):
     target.take_presence("proxy.test", "unsubscribe")
 
 
-def test_a_reload_into_a_broken_configuration_answers_what_is_outstanding(peer):
+def test_a_reload_into_a_broken_configuration_changes_nothing(peer):
+    """The component goes on with what it had; the log and, by the reload's failure, the shell say so."""
     target = serving(peer)
     until_served(peer)
     target.hold()
-    peer.iq("proxy.test")
-    target.request()
-    peer.prosody.config_file.write_text(peer.prosody.config_file.read_text().replace("target_address", "target"))
+    sent = peer.iq("proxy.test")
+    request = target.request()
+    good = peer.prosody.config_file.read_text()
+    peer.prosody.config_file.write_text(good.replace("target_address", "target"))
+    peer.prosody.shell("config:reload()")
+    result = ""
+    with contextlib.suppress(ShellError):
+        result = peer.prosody.shell('module:reload("client_proxy", "proxy.test")')
+    assert "1 host" not in result
+    peer.prosody.wait_for_log("the option 'target_address' is missing.*: not reloaded", level="error")
+    target.answer(request)
+    assert (peer.receive().id, peer.inbox.waiting()) == (sent, [])
+    target.answer_all()
+    assert asked(peer) is None
+    peer.prosody.config_file.write_text(good)
     peer.prosody.shell("config:reload()")
     peer.prosody.reload("client_proxy", "proxy.test")
-    peer.prosody.wait_for_log("the option 'target_address' is missing", level="error")
-    assert peer.receive().error == "wait/remote-server-timeout"
+    assert asked(peer) is None
 
 
 def test_unload_answers_what_is_outstanding_and_load_begins_anew(peer):
@@ -168,6 +183,19 @@ def test_unload_answers_what_is_outstanding_and_load_begins_anew(peer):
     target.answer_all()
     peer.prosody.load("client_proxy", "proxy.test")
     until_served(peer)
+
+
+@needs_flush_at_exit
+def test_the_end_of_the_server_answers_external_components(peer):
+    target = serving(peer)
+    until_served(peer)
+    target.hold()
+    sent = [peer.iq(f"x{number}@proxy.test", type="set") for number in range(50)]
+    for _ in sent:
+        target.request()
+    assert peer.prosody.stop(deadline=5) == 0
+    answers = peer.inbox.until_closed()
+    assert [(answer.id, answer.error) for answer in answers] == [(id, "wait/remote-server-timeout") for id in sent]
 
 
 @needs_flush_at_exit

@@ -30,6 +30,7 @@ impl<S: Clone> Proxy<S> {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Verdict {
+        self.notice_server(&envelope, now);
         match (envelope.type_.as_deref(), &envelope.id) {
             (Some("get" | "set"), Some(_)) => match self.request(envelope, held, now, rng) {
                 Some(addresses) => Verdict::Relayed(addresses),
@@ -55,7 +56,13 @@ impl<S: Clone> Proxy<S> {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
+        if self.has_ended {
+            self.counts.refused += 1;
+            self.refuse(&envelope, &REMOTE_SERVER_TIMEOUT);
+            return None;
+        }
         if self.pending.len() >= self.bound {
+            self.counts.refused += 1;
             self.refuse(&envelope, &RESOURCE_CONSTRAINT);
             return None;
         }
@@ -67,79 +74,108 @@ impl<S: Clone> Proxy<S> {
                     return None;
                 }
                 Addressee::Requester(requester) => {
+                    self.counts.relayed += 1;
                     return Some(self.ask_requester(envelope, &requester, now, rng));
                 }
             }
         }
         let held = held.filter(|_| envelope.has_type("get"));
         let deadline = now + self.settings.timeout;
-        self.ask_target(envelope, held, deadline, now, rng)
+        let request = Request::new(envelope, Asked::Target, deadline, held);
+        match self.ask_target(request, now, rng) {
+            Ok(addresses) => {
+                self.counts.relayed += 1;
+                Some(addresses)
+            }
+            Err(envelope) => {
+                self.counts.no_resource += 1;
+                self.refuse(&envelope, &SERVICE_UNAVAILABLE);
+                None
+            }
+        }
     }
 
-    /// Sends a request on to a resource of the target, if there is one.
+    /// Sends a request on to a resource of the target, or gives back whose it is if there is none that was not
+    /// asked before.
     pub(super) fn ask_target(
         &mut self,
-        envelope: Envelope,
-        held: Option<S>,
-        deadline: Instant,
+        mut request: Request<S>,
         now: Instant,
         rng: &mut impl Rng,
-    ) -> Option<Addresses> {
-        let encoded = self.translator.encode(&envelope.from);
-        let Some(resource) = self.choose(&encoded.tag, now, rng) else {
-            self.refuse(&envelope, &SERVICE_UNAVAILABLE);
-            return None;
+    ) -> Result<Addresses, Envelope> {
+        let encoded = self.translator.encode(&request.envelope.from);
+        let Some(resource) = self.choose(&encoded.tag, &request, now, rng) else {
+            return Err(request.envelope);
         };
-        let jid = (!encoded.carries_jid).then_some(envelope.from.as_str());
-        self.requesters
-            .serve(encoded.tag, jid, Rc::clone(&resource), now);
-        let request = Request {
-            envelope,
-            asked: Asked::Target,
-            sent: now,
-            deadline,
-            held,
+        self.serve(&request.envelope.from, &encoded, Rc::clone(&resource), now);
+        request.next_try = match (&request.held, self.settings.try_timeout) {
+            (Some(_), Some(after)) => Some(now + after),
+            _ => None,
         };
-        let from = format!("{}/{}", self.settings.host, encoded.resource);
-        Some(self.pending.insert(&resource, from, request, rng))
+        let from = self.address(&encoded);
+        Ok(self.pending.insert(&resource, from, request, now, rng))
     }
 
-    fn choose(&mut self, requester: &Tag, now: Instant, rng: &mut impl Rng) -> Option<Rc<str>> {
-        let chosen = choose(
-            self.settings.strategy,
-            &self.resources.best(now),
-            &Seen {
-                proxy: self,
-                requester,
-            },
-            rng,
-        );
-        self.last_chosen.clone_from(&chosen);
-        chosen
+    /// Remembers which resource serves a requester.
+    pub(super) fn serve(
+        &mut self,
+        requester: &str,
+        encoded: &Encoded,
+        resource: Rc<str>,
+        now: Instant,
+    ) {
+        let jid = (!encoded.carries_jid).then_some(requester);
+        self.requesters.serve(encoded.tag, jid, resource, now);
+    }
+
+    /// The address under which the target knows a requester.
+    pub(super) fn address(&self, encoded: &Encoded) -> String {
+        format!("{}/{}", self.settings.host, encoded.resource)
+    }
+
+    /// Chooses a resource for a request, of those that were not asked before.
+    pub(super) fn choose(
+        &mut self,
+        requester: &Tag,
+        request: &Request<S>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Rc<str>> {
+        let candidates = self.resources.best(now, |jid| !request.was_sent_to(jid));
+        let seen = Seen {
+            proxy: self,
+            requester,
+        };
+        let chosen = choose(self.settings.strategy, &candidates, &seen, rng)?;
+        self.last_chosen = Some(Rc::clone(&chosen));
+        Some(chosen)
     }
 
     /// Sends an answer back to whoever asked, if it is one to a request that is outstanding.
     fn answer(&mut self, envelope: Envelope, now: Instant) -> Option<Addresses> {
         let is_error = envelope.has_type("error");
-        let sent = Addresses {
-            to: envelope.from,
-            from: envelope.to,
-            id: envelope.id.unwrap_or_default(),
-        };
-        let request = self.pending.take(&sent)?;
+        let Envelope { to, from, id, .. } = envelope;
+        let request = self.pending.take(&from, to, id.unwrap_or_default())?;
         if request.asked == Asked::Target {
-            self.resources.answered(&sent.to);
+            self.resources.answered(&from);
+            self.settle_on(&request, &from, now);
             if is_error {
                 // It may be the server's, for a resource that is gone.
                 self.subscription.doubt(now);
             }
         }
-        let Envelope { to, from, id, .. } = request.envelope;
-        Some(Addresses {
+        Some(self.restore(request.envelope))
+    }
+
+    /// The addresses with which the answer to a request goes back.
+    pub(super) fn restore(&mut self, request: Envelope) -> Addresses {
+        self.counts.answered += 1;
+        let Envelope { to, from, id, .. } = request;
+        Addresses {
             to: from,
             from: to,
             id: id.unwrap_or_default(),
-        })
+        }
     }
 }
 
@@ -165,7 +201,7 @@ impl<S> Circumstances for Seen<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::*;
+    use super::super::testing::*;
     use super::*;
     use crate::client_proxy::choice::Strategy;
     use std::collections::HashSet;

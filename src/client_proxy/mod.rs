@@ -13,20 +13,30 @@
 //! The stanza itself stays with the caller: [`Proxy`] only says with which addresses it is sent on.
 //! [`translation`] makes ENCODED, [`resources`] and [`choice`] find the resource, [`pending`] knows what
 //! is between steps 2 and 3, and [`subscription`] sees to it that the resources are known. Every request
-//! ends in exactly one answer: its own or one error. The target may ask a requester in turn, by the address
-//! that it knows; [`requesters`] remembers whom.
+//! ends in exactly one answer: its own or one error. A get that gets none for a while goes to another
+//! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
+//! remembers whom.
 
 pub mod choice;
+pub mod counts;
 mod iq;
+#[cfg(test)]
+mod one_answer;
 pub mod pending;
 mod presence;
+pub mod request;
 pub mod requesters;
 pub mod resources;
+mod retry;
 mod reverse;
 pub mod settings;
+mod sight;
 pub mod subscription;
+#[cfg(test)]
+mod testing;
 pub mod translation;
 mod unanswered;
+mod unreachable;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -37,19 +47,22 @@ use rand::Rng;
 use crate::notes::Note;
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
 use choice::{Circumstances, choose};
+use counts::Counts;
 pub use iq::Verdict;
-use pending::{Addresses, Asked, Pending, Request};
+use pending::{Addresses, Pending};
+use request::{Asked, Attempt, Request};
 use requesters::Requesters;
 use resources::Resources;
 use settings::Settings;
 use subscription::Subscription;
-use translation::{KEY_LEN, Tag, Translator};
+use translation::{Encoded, KEY_LEN, Tag, Translator};
+pub use unreachable::{Origin, Unreachable};
 
 /// How many requests may be outstanding.
 pub const MAX_PENDING: usize = 100_000;
 
-/// How many time-outs are answered in one tick.
-const MAX_EXPIRED: usize = 500;
+/// How many requests are seen to in one tick, for which something is due.
+const MAX_DUE: usize = 500;
 
 /// The longest time between two ticks: what comes in between may be due before what was next.
 const MAX_TICK: Duration = Duration::from_secs(1);
@@ -87,6 +100,8 @@ pub struct Proxy<S> {
     pending: Pending<S>,
     bound: usize,
     last_chosen: Option<Rc<str>>,
+    counts: Counts,
+    has_ended: bool,
     actions: VecDeque<Action<S>>,
 }
 
@@ -102,6 +117,8 @@ impl<S: Clone> Proxy<S> {
             pending: Pending::default(),
             bound: MAX_PENDING,
             last_chosen: None,
+            counts: Counts::default(),
+            has_ended: false,
             actions: VecDeque::new(),
         }
     }
@@ -118,22 +135,32 @@ impl<S: Clone> Proxy<S> {
     }
 
     /// Takes a message addressed to the component: it has no use for any.
-    pub fn message(&mut self, envelope: &Envelope) {
+    pub fn message(&mut self, envelope: &Envelope, now: Instant) {
+        self.notice_server(envelope, now);
         self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED);
     }
 
-    /// Does what is due, and says after what time to call again. Never zero unless there is more to do.
-    pub fn tick(&mut self, now: Instant, rng: &mut impl Rng) -> Duration {
+    /// Does what is due, and says after what time to call again: never zero unless there is more to do, and
+    /// none when the component has ended.
+    pub fn tick(&mut self, now: Instant, rng: &mut impl Rng) -> Option<Duration> {
+        if self.has_ended {
+            return None;
+        }
         self.keep_subscribed(now, rng);
-        for _ in 0..MAX_EXPIRED {
-            let Some((peer, request)) = self.pending.take_expired(now) else {
+        for _ in 0..MAX_DUE {
+            let Some(request) = self.pending.take_due(now) else {
                 break;
             };
-            self.expire(&peer, &request, now);
+            self.see_to(request, now, rng);
         }
         let due = self.subscription.due();
-        let next = self.pending.next_deadline().map_or(due, |at| at.min(due));
-        next.saturating_duration_since(now).min(MAX_TICK)
+        let next = self.pending.next_due().map_or(due, |at| at.min(due));
+        Some(next.saturating_duration_since(now).min(MAX_TICK))
+    }
+
+    /// What became of the requests since the last call, by the names of the counters.
+    pub fn take_counts(&mut self) -> [(&'static str, u64); 6] {
+        self.counts.take()
     }
 
     /// Whether there is something to do.
@@ -161,167 +188,17 @@ impl<S: Clone> Proxy<S> {
 #[cfg(test)]
 mod tests {
     use super::choice::Strategy;
-    use super::resources::Availability;
+    use super::testing::*;
     use super::*;
-    use crate::stanza::Kind;
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
-    pub(super) const HOST: &str = "proxy.example";
-    pub(super) const TARGET: &str = "service@example";
-    pub(super) const ONE: &str = "service@example/1";
-    pub(super) const TWO: &str = "service@example/2";
-    pub(super) const ROMEO: &str = "romeo@montague.example/orchard";
-
-    pub(super) const fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    pub(super) fn settings(strategy: Strategy) -> Settings {
-        Settings {
-            host: HOST.into(),
-            target: TARGET.into(),
-            timeout: seconds(120),
-            strategy,
-        }
-    }
-
-    pub(super) fn addresses(to: &str, from: &str, id: &str) -> Addresses {
-        Addresses {
-            to: to.into(),
-            from: from.into(),
-            id: id.into(),
-        }
-    }
-
-    /// A proxy, a clock, and the number of the stanza received last in place of the stanza.
-    pub(super) struct Fixture {
-        pub(super) proxy: Proxy<usize>,
-        pub(super) now: Instant,
-        rng: StdRng,
-        received: usize,
-    }
-
-    impl Fixture {
-        /// A proxy whose target has no resource.
-        pub(super) fn new(strategy: Strategy) -> Self {
-            let now = Instant::now();
-            Fixture {
-                proxy: Proxy::new(settings(strategy), &[1; KEY_LEN], now),
-                now,
-                rng: StdRng::seed_from_u64(2),
-                received: 0,
-            }
-        }
-
-        /// A proxy whose target has these resources, and whose first steps are done.
-        pub(super) fn with(strategy: Strategy, resources: &[&str]) -> Self {
-            let mut fixture = Fixture::new(strategy);
-            fixture.tick(0);
-            for resource in resources {
-                fixture.presence(&format!("{TARGET}/{resource}"), HOST, None);
-            }
-            fixture.done();
-            fixture
-        }
-
-        pub(super) fn presence(&mut self, from: &str, to: &str, type_: Option<&str>) {
-            let envelope = Envelope {
-                kind: Kind::Presence,
-                to: to.into(),
-                from: from.into(),
-                type_: type_.map(str::to_owned),
-                id: None,
-            };
-            let availability = Availability::new(None, None);
-            self.proxy
-                .presence(&envelope, availability, self.now, &mut self.rng);
-        }
-
-        pub(super) fn iq(
-            &mut self,
-            from: &str,
-            to: &str,
-            type_: &str,
-            id: &str,
-        ) -> Option<Addresses> {
-            let envelope = Envelope {
-                kind: Kind::Iq,
-                to: to.into(),
-                from: from.into(),
-                type_: Some(type_.into()),
-                id: Some(id.into()),
-            };
-            self.received += 1;
-            let received = self.received;
-            let verdict = self
-                .proxy
-                .iq(envelope, Some(received), self.now, &mut self.rng);
-            let is_request = matches!(type_, "get" | "set");
-            match verdict {
-                Verdict::Relayed(addresses) => Some(addresses),
-                Verdict::Settled => {
-                    assert!(is_request);
-                    None
-                }
-                Verdict::Stray => {
-                    assert!(!is_request);
-                    None
-                }
-            }
-        }
-
-        /// Sends the answer to what was sent on with these addresses.
-        pub(super) fn answer(&mut self, request: &Addresses, type_: &str) -> Option<Addresses> {
-            self.iq(&request.to, &request.from, type_, &request.id)
-        }
-
-        /// Lets that many seconds go by, and ticks.
-        pub(super) fn tick(&mut self, later: u64) -> Duration {
-            self.now += seconds(later);
-            self.proxy.tick(self.now, &mut self.rng)
-        }
-
-        /// What was done since the last call, as text: XML, `again NUMBER ADDRESSES`, or the level of a
-        /// line of the log.
-        pub(super) fn done(&mut self) -> Vec<String> {
-            let mut done = Vec::new();
-            while let Some(action) = self.proxy.next_action() {
-                done.push(match action {
-                    Action::Send(element) => element.to_xml(),
-                    Action::SendAgain(number, to) => format!("again {number} {to:?}"),
-                    Action::Log(note) => note.level.as_str().to_owned(),
-                });
-            }
-            done
-        }
-    }
-
-    /// The error that answers an iq request of Romeo's with id 1.
-    pub(super) fn error_to_romeo(from: &str, error: &StanzaError) -> String {
-        format!(
-            "<iq to='{ROMEO}' from='{from}' id='1' type='error'>{}</iq>",
-            error.to_element().to_xml()
-        )
-    }
 
     #[test]
     fn messages_are_refused_but_for_errors() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        let mut message = Envelope {
-            kind: Kind::Message,
-            to: HOST.into(),
-            from: ROMEO.into(),
-            type_: None,
-            id: None,
-        };
         for type_ in [None, Some("chat"), Some("groupchat")] {
-            message.type_ = type_.map(str::to_owned);
-            fixture.proxy.message(&message);
+            fixture.message(ROMEO, type_);
             assert!(fixture.done()[0].contains("<feature-not-implemented "));
         }
-        message.type_ = Some("error".into());
-        fixture.proxy.message(&message);
+        fixture.message(ROMEO, Some("error"));
         assert!(fixture.done().is_empty());
     }
 
@@ -363,22 +240,82 @@ mod tests {
     #[test]
     fn ticks_come_when_something_is_due() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        assert_eq!(fixture.tick(0), MAX_TICK);
+        assert_eq!(fixture.tick(0), Some(MAX_TICK));
         fixture.iq(ROMEO, HOST, "get", "1");
         fixture.now += Duration::from_millis(119_400);
-        assert_eq!(fixture.tick(0), Duration::from_millis(600));
+        assert_eq!(fixture.tick(0), Some(Duration::from_millis(600)));
     }
 
     #[test]
     fn a_flood_of_time_outs_is_answered_in_portions() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        for id in 0..MAX_EXPIRED + 1 {
+        for id in 0..MAX_DUE + 1 {
             fixture.iq(ROMEO, HOST, "get", &id.to_string());
         }
-        assert_eq!(fixture.tick(120), Duration::ZERO);
+        assert_eq!(fixture.tick(120), Some(Duration::ZERO));
         let answered = |done: Vec<String>| done.iter().filter(|s| s.starts_with("<iq")).count();
-        assert_eq!(answered(fixture.done()), MAX_EXPIRED);
-        assert_ne!(fixture.tick(0), Duration::ZERO);
+        assert_eq!(answered(fixture.done()), MAX_DUE);
+        assert_ne!(fixture.tick(0), Some(Duration::ZERO));
         assert_eq!(answered(fixture.done()), 1);
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_taken_and_everything_is_answered() {
+        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
+        let sent = fixture.iq(ROMEO, HOST, "get", "1").unwrap();
+        let error = error_to_romeo(HOST, &REMOTE_SERVER_TIMEOUT);
+        fixture.proxy.end();
+        assert_eq!(fixture.done(), [error.as_str()]);
+        fixture.proxy.end();
+        assert!(fixture.done().is_empty());
+        for type_ in ["get", "set"] {
+            assert_eq!(fixture.iq(ROMEO, HOST, type_, "1"), None);
+            assert_eq!(fixture.done(), [error.as_str()]);
+        }
+        assert_eq!(fixture.answer(&sent, "result"), None);
+        fixture.presence(TWO, HOST, None);
+        fixture.presence(TARGET, HOST, Some("subscribe"));
+        fixture.presence(ONE, HOST, Some("unavailable"));
+        assert_eq!(fixture.tick(600), None);
+        assert!(fixture.done().is_empty());
+        fixture.message(ROMEO, Some("chat"));
+        fixture.presence(ROMEO, HOST, None);
+        let refused = fixture.done();
+        assert_eq!(refused.len(), 2);
+        assert!(
+            refused
+                .iter()
+                .all(|xml| xml.contains("<feature-not-implemented "))
+        );
+    }
+
+    #[test]
+    fn what_becomes_of_requests_is_counted() {
+        let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
+        fixture.proxy.bound = 4;
+        for id in ["1", "2", "3", "4", "5"] {
+            let sent = fixture.iq(ROMEO, HOST, "set", id);
+            if id == "1" {
+                fixture.answer(&sent.unwrap(), "error").unwrap();
+            }
+        }
+        fixture.iq(ROMEO, HOST, "set", "6");
+        fixture.presence(ONE, HOST, Some("unavailable"));
+        fixture.tick(120);
+        fixture.presence(TWO, HOST, Some("unavailable"));
+        fixture.iq(ROMEO, HOST, "set", "7");
+        let counts = [
+            ("requests_relayed", 5),
+            ("requests_answered", 1),
+            ("requests_timed_out", 2),
+            ("requests_cut_off", 2),
+            ("requests_no_resource", 1),
+            ("requests_refused", 1),
+        ];
+        assert_eq!(fixture.proxy.take_counts(), counts);
+        assert_eq!(
+            fixture.proxy.take_counts(),
+            counts.map(|(name, _)| (name, 0))
+        );
     }
 }

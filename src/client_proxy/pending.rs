@@ -4,6 +4,8 @@
 //! has the other way round. The id is the asker's own, unless the asker has a request of that id
 //! outstanding at the same place already, for instance one addressed to another JID of the proxy: then it
 //! is replaced by a fresh one, and restored in the answer. So each of them gets its own.
+//!
+//! A request may be outstanding at several places at once. The first answer takes it out of all of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -11,7 +13,7 @@ use std::time::Instant;
 
 use rand::{Rng, RngExt};
 
-use crate::stanza::Envelope;
+use super::request::{Attempt, Key, Request};
 
 /// How a stanza is sent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,57 +26,23 @@ pub struct Addresses {
     pub id: String,
 }
 
-/// Who is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// A resource of the target.
-    Target,
-    /// A requester, by the target.
-    Requester,
-}
-
-/// A request that was sent on.
-#[derive(Debug)]
-pub struct Request<S> {
-    /// The request as it came: the answer goes back to its sender, from the JID that it addressed.
-    pub envelope: Envelope,
-    /// Who is asked.
-    pub asked: Asked,
-    /// When it was sent on.
-    pub sent: Instant,
-    /// When it is answered by an error.
-    pub deadline: Instant,
-    /// The stanza, if it may be sent again to another resource.
-    pub held: Option<S>,
-}
-
-/// All of them, by where they were sent and by deadline.
+/// All of them, by where they were sent and by when something is due.
 pub struct Pending<S> {
-    by_deadline: BTreeMap<Slot, Entry<S>>,
+    by_time: BTreeMap<Slot, Request<S>>,
     by_peer: HashMap<Rc<str>, HashMap<Rc<Key>, Slot>>,
+    attempts: usize,
     serial: u64,
 }
 
-/// A deadline, and a number that sets requests of the same deadline apart.
+/// A time, and a number that sets requests of the same time apart.
 type Slot = (Instant, u64);
-
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    from: String,
-    id: String,
-}
-
-struct Entry<S> {
-    peer: Rc<str>,
-    key: Rc<Key>,
-    request: Request<S>,
-}
 
 impl<S> Default for Pending<S> {
     fn default() -> Self {
         Pending {
-            by_deadline: BTreeMap::new(),
+            by_time: BTreeMap::new(),
             by_peer: HashMap::new(),
+            attempts: 0,
             serial: 0,
         }
     }
@@ -83,15 +51,20 @@ impl<S> Default for Pending<S> {
 impl<S> Pending<S> {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.by_deadline.len()
+        self.by_time.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.by_deadline.is_empty()
+        self.by_time.is_empty()
     }
 
-    /// How many were sent to that full JID.
+    /// How many there are, each counted once for every place where it is outstanding.
+    pub fn attempts(&self) -> usize {
+        self.attempts
+    }
+
+    /// How many are outstanding at that full JID.
     pub fn outstanding(&self, peer: &str) -> usize {
         self.by_peer.get(peer).map_or(0, HashMap::len)
     }
@@ -102,91 +75,99 @@ impl<S> Pending<S> {
         &mut self,
         to: &str,
         from: String,
-        request: Request<S>,
+        mut request: Request<S>,
+        now: Instant,
         rng: &mut impl Rng,
     ) -> Addresses {
-        let peer = match self.by_peer.get_key_value(to) {
-            Some((peer, _)) => Rc::clone(peer),
-            None => Rc::from(to),
+        let (peer, sent_there) = match self.by_peer.get_key_value(to) {
+            Some((peer, sent_there)) => (Rc::clone(peer), Some(sent_there)),
+            None => (Rc::from(to), None),
         };
-        let sent_there = self.by_peer.entry(Rc::clone(&peer)).or_default();
+        let is_taken = |key: &Key| sent_there.is_some_and(|keys| keys.contains_key(key));
         let id = request.envelope.id.clone().unwrap_or_default();
         let mut key = Key { from, id };
-        while sent_there.contains_key(&key) {
+        while is_taken(&key) {
             key.id = format!("{:016x}", rng.random::<u64>());
         }
-        let key = Rc::new(key);
         let addresses = Addresses {
             to: to.to_owned(),
             from: key.from.clone(),
             id: key.id.clone(),
         };
-        self.serial += 1;
-        let slot = (request.deadline, self.serial);
-        sent_there.insert(Rc::clone(&key), slot);
-        self.by_deadline.insert(slot, Entry { peer, key, request });
+        request.attempts.push(Attempt::new(peer, key, now));
+        self.put_back(request);
         addresses
     }
 
-    /// Takes out the request that was sent with these addresses, if it is outstanding.
-    pub fn take(&mut self, sent: &Addresses) -> Option<Request<S>> {
-        let key = Key {
-            from: sent.from.clone(),
-            id: sent.id.clone(),
-        };
-        let slot = *self.by_peer.get(&*sent.to)?.get(&key)?;
+    /// Adds a request that was taken out, which goes on being outstanding where it was sent.
+    pub fn put_back(&mut self, request: Request<S>) {
+        self.serial += 1;
+        let slot = (request.due(), self.serial);
+        for (peer, key) in request.outstanding() {
+            let sent_there = self.by_peer.entry(Rc::clone(peer)).or_default();
+            sent_there.insert(Rc::clone(key), slot);
+            self.attempts += 1;
+        }
+        self.by_time.insert(slot, request);
+    }
+
+    /// Takes out the request that was sent with these addresses, if it is outstanding there.
+    pub fn take(&mut self, to: &str, from: String, id: String) -> Option<Request<S>> {
+        let slot = *self.by_peer.get(to)?.get(&Key { from, id })?;
         self.remove(slot)
     }
 
-    /// Takes out the requests that were sent to that full JID, the oldest deadline first.
+    /// Takes out the requests that are outstanding at that full JID, in the order in which they are due.
     pub fn take_peer(&mut self, peer: &str) -> Vec<Request<S>> {
-        let sent_there = self.by_peer.remove(peer).unwrap_or_default();
-        let mut slots: Vec<Slot> = sent_there.into_values().collect();
+        let sent_there = self.by_peer.get(peer);
+        let mut slots: Vec<Slot> =
+            sent_there.map_or_else(Vec::new, |keys| keys.values().copied().collect());
         slots.sort_unstable();
-        let entries = slots
-            .iter()
-            .filter_map(|slot| self.by_deadline.remove(slot));
-        entries.map(|entry| entry.request).collect()
+        let requests = slots.into_iter().filter_map(|slot| self.remove(slot));
+        requests.collect()
     }
 
-    /// Takes out a request whose deadline has come, with the full JID that it was sent to.
-    pub fn take_expired(&mut self, now: Instant) -> Option<(Rc<str>, Request<S>)> {
-        let (slot, entry) = self.by_deadline.first_key_value()?;
+    /// Takes out a request for which something is due.
+    pub fn take_due(&mut self, now: Instant) -> Option<Request<S>> {
+        let slot = *self.by_time.first_key_value()?.0;
         if slot.0 > now {
             return None;
         }
-        let (slot, peer) = (*slot, Rc::clone(&entry.peer));
-        self.remove(slot).map(|request| (peer, request))
+        self.remove(slot)
     }
 
-    /// Takes out all, the oldest deadline first.
+    /// Takes out all, in the order in which they are due.
     pub fn take_all(&mut self) -> Vec<Request<S>> {
         self.by_peer.clear();
-        let entries = std::mem::take(&mut self.by_deadline);
-        entries.into_values().map(|entry| entry.request).collect()
+        self.attempts = 0;
+        std::mem::take(&mut self.by_time).into_values().collect()
     }
 
-    /// When the next deadline comes.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.by_deadline.keys().next().map(|slot| slot.0)
+    /// When something is due for the next of them.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.by_time.keys().next().map(|slot| slot.0)
     }
 
     fn remove(&mut self, slot: Slot) -> Option<Request<S>> {
-        let entry = self.by_deadline.remove(&slot)?;
-        if let Some(sent_there) = self.by_peer.get_mut(&entry.peer) {
-            sent_there.remove(&entry.key);
-            if sent_there.is_empty() {
-                self.by_peer.remove(&entry.peer);
+        let request = self.by_time.remove(&slot)?;
+        for (peer, key) in request.outstanding() {
+            self.attempts -= 1;
+            if let Some(sent_there) = self.by_peer.get_mut(peer) {
+                sent_there.remove(key);
+                if sent_there.is_empty() {
+                    self.by_peer.remove(peer);
+                }
             }
         }
-        Some(entry.request)
+        Some(request)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stanza::Kind;
+    use crate::client_proxy::request::Asked;
+    use crate::stanza::{Envelope, Kind};
     use rand::SeedableRng;
     use rand::rngs::StdRng;
     use std::time::Duration;
@@ -208,21 +189,27 @@ mod tests {
 
         /// Adds a request that was addressed to `addressed`, with a deadline so many seconds from now.
         fn insert(&mut self, to: &str, addressed: &str, id: &str, seconds: u64) -> Addresses {
-            let request = Request {
-                envelope: Envelope {
-                    kind: Kind::Iq,
-                    to: addressed.into(),
-                    from: "romeo@example/orchard".into(),
-                    type_: Some("get".into()),
-                    id: Some(id.into()),
-                },
-                asked: Asked::Target,
-                sent: self.start,
-                deadline: self.start + Duration::from_secs(seconds),
-                held: None,
+            let envelope = Envelope {
+                kind: Kind::Iq,
+                to: addressed.into(),
+                from: "romeo@example/orchard".into(),
+                type_: Some("get".into()),
+                id: Some(id.into()),
             };
+            let deadline = self.start + Duration::from_secs(seconds);
+            let request = Request::new(envelope, Asked::Target, deadline, None);
+            self.send(to, request)
+        }
+
+        fn send(&mut self, to: &str, request: Request<()>) -> Addresses {
+            let from = "proxy/romeo".into();
             self.pending
-                .insert(to, "proxy/romeo".into(), request, &mut self.rng)
+                .insert(to, from, request, self.start, &mut self.rng)
+        }
+
+        fn take(&mut self, sent: &Addresses) -> Option<Request<()>> {
+            let Addresses { to, from, id } = sent.clone();
+            self.pending.take(&to, from, id)
         }
     }
 
@@ -241,10 +228,10 @@ mod tests {
                 from: from.into(),
                 id: id.into(),
             };
-            assert!(fixture.pending.take(&other).is_none(), "{other:?}");
+            assert!(fixture.take(&other).is_none(), "{other:?}");
         }
-        assert!(fixture.pending.take(&sent).is_some());
-        assert!(fixture.pending.take(&sent).is_none());
+        assert!(fixture.take(&sent).is_some());
+        assert!(fixture.take(&sent).is_none());
         assert!(fixture.pending.is_empty());
         assert!(fixture.pending.by_peer.is_empty());
     }
@@ -262,7 +249,7 @@ mod tests {
             (elsewhere, "c@proxy"),
             (first, "a@proxy"),
         ] {
-            let envelope = fixture.pending.take(&sent).unwrap().envelope;
+            let envelope = fixture.take(&sent).unwrap().envelope;
             assert_eq!(
                 (envelope.to.as_str(), envelope.id.as_deref()),
                 (addressed, Some("1"))
@@ -277,20 +264,14 @@ mod tests {
         fixture.insert("t@h/2", "proxy", "early", 4);
         fixture.insert("t@h/2", "proxy", "same time", 4);
         let at = |seconds| fixture.start + Duration::from_secs(seconds);
-        assert_eq!(fixture.pending.next_deadline(), Some(at(4)));
-        assert!(fixture.pending.take_expired(at(3)).is_none());
+        assert_eq!(fixture.pending.next_due(), Some(at(4)));
+        assert!(fixture.pending.take_due(at(3)).is_none());
         let mut expired = Vec::new();
-        while let Some((peer, request)) = fixture.pending.take_expired(at(4)) {
-            expired.push((peer.to_string(), request.envelope.id.unwrap()));
+        while let Some(request) = fixture.pending.take_due(at(4)) {
+            expired.push(request.envelope.id.unwrap());
         }
-        assert_eq!(
-            expired,
-            [
-                ("t@h/2".to_owned(), "early".to_owned()),
-                ("t@h/2".to_owned(), "same time".to_owned())
-            ]
-        );
-        assert_eq!(fixture.pending.next_deadline(), Some(at(9)));
+        assert_eq!(expired, ["early", "same time"]);
+        assert_eq!(fixture.pending.next_due(), Some(at(9)));
     }
 
     #[test]
@@ -306,7 +287,46 @@ mod tests {
         assert_eq!(fixture.pending.outstanding("t@h/1"), 0);
         assert!(fixture.pending.take_peer("t@h/1").is_empty());
         assert_eq!(fixture.pending.len(), 1);
-        assert!(fixture.pending.take(&other).is_some());
+        assert!(fixture.take(&other).is_some());
+    }
+
+    #[test]
+    fn a_request_may_be_outstanding_at_several_places() {
+        let mut fixture = Fixture::new();
+        let other = fixture.insert("t@h/2", "other", "1", 9);
+        let first = fixture.insert("t@h/1", "proxy", "1", 5);
+        let request = fixture.take(&first).unwrap();
+        assert_eq!(fixture.pending.outstanding("t@h/1"), 0);
+        let second = fixture.send("t@h/2", request);
+        assert_ne!(second.id, "1");
+        assert_eq!((fixture.pending.len(), fixture.pending.attempts()), (2, 3));
+        assert_eq!(fixture.pending.outstanding("t@h/1"), 1);
+        assert_eq!(fixture.pending.outstanding("t@h/2"), 2);
+        let envelope = fixture.take(&second).unwrap().envelope;
+        assert_eq!(envelope.to, "proxy");
+        assert!(fixture.take(&first).is_none());
+        assert_eq!((fixture.pending.len(), fixture.pending.attempts()), (1, 1));
+        assert_eq!(fixture.pending.outstanding("t@h/1"), 0);
+        assert!(fixture.take(&other).is_some());
+    }
+
+    #[test]
+    fn what_was_given_up_is_waited_for_no_more() {
+        let mut fixture = Fixture::new();
+        let first = fixture.insert("t@h/1", "proxy", "1", 5);
+        let request = fixture.take(&first).unwrap();
+        let second = fixture.send("t@h/2", request);
+        let mut request = fixture.take(&first).unwrap();
+        request.give_up("t@h/1");
+        assert!(request.is_outstanding() && request.was_sent_to("t@h/1"));
+        fixture.pending.put_back(request);
+        assert!(fixture.take(&first).is_none());
+        let mut request = fixture.take(&second).unwrap();
+        request.give_up("t@h/2");
+        assert!(!request.is_outstanding());
+        request.forget("t@h/2");
+        assert!(!request.was_sent_to("t@h/2"));
+        assert_eq!(fixture.pending.attempts(), 0);
     }
 
     #[test]
@@ -316,6 +336,6 @@ mod tests {
         fixture.insert("t@h/2", "proxy", "1", 5);
         assert_eq!(fixture.pending.take_all().len(), 2);
         assert!(fixture.pending.is_empty());
-        assert!(fixture.pending.take(&sent).is_none());
+        assert!(fixture.take(&sent).is_none());
     }
 }

@@ -20,6 +20,10 @@ impl<S: Clone> Proxy<S> {
         rng: &mut impl Rng,
     ) {
         let from_target = jid::bare(&envelope.from) == self.settings.target;
+        if from_target && self.has_ended {
+            return;
+        }
+        self.notice_server(envelope, now);
         let to_host = envelope.to == self.settings.host;
         let resource = jid::resource(&envelope.from).map(|_| envelope.from.as_str());
         match (envelope.type_.as_deref(), resource) {
@@ -53,7 +57,10 @@ impl<S: Clone> Proxy<S> {
                 self.gone(&all, now, rng);
             }
             // The account or its server cannot be reached; that says nothing of requests under way.
-            ("error", None) => self.subscription.seek(now),
+            ("error", None) => {
+                self.subscription.seek(now);
+                self.subscription.lose();
+            }
             // Also a server's answer to the first probe, before anything was granted.
             ("unsubscribed", _) => {
                 if self.subscription.is_settled() {
@@ -145,7 +152,7 @@ impl<S: Clone> Proxy<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::*;
+    use super::super::testing::*;
     use crate::client_proxy::choice::Strategy;
 
     fn to_target(type_: &str) -> String {
@@ -164,8 +171,8 @@ mod tests {
         }
         fixture.presence(TARGET, HOST, Some("subscribed"));
         assert_eq!(fixture.done(), [to_target("probe")]);
-        fixture.presence(TARGET, HOST, Some("error"));
         fixture.presence(TARGET, HOST, Some("unavailable"));
+        fixture.presence(TARGET, HOST, Some("error"));
         fixture.tick(7);
         assert!(fixture.done().is_empty());
         fixture.presence(ONE, HOST, None);

@@ -132,11 +132,11 @@ impl Resources {
         }
     }
 
-    /// The resources of the best standing that there is, in the order of their JIDs.
-    pub fn best(&self, now: Instant) -> Vec<&Rc<str>> {
+    /// The eligible resources of the best standing that there is among them, in the order of their JIDs.
+    pub fn best(&self, now: Instant, is_eligible: impl Fn(&str) -> bool) -> Vec<&Rc<str>> {
         let mut best = Vec::new();
         let mut standing = Standing::Resting;
-        for (jid, resource) in &self.0 {
+        for (jid, resource) in self.0.iter().filter(|(jid, _)| is_eligible(jid)) {
             let this = resource.standing(now);
             if this < standing {
                 standing = this;
@@ -180,7 +180,7 @@ mod tests {
     const RELUCTANT: Availability = Availability { reluctant: true };
 
     fn best(resources: &Resources, now: Instant) -> Vec<String> {
-        let best = resources.best(now);
+        let best = resources.best(now, |_| true);
         best.into_iter().map(|jid| jid.to_string()).collect()
     }
 
@@ -217,6 +217,10 @@ mod tests {
         resources.available("t@h/1", READY, now);
         resources.available("t@h/3", READY, now);
         assert_eq!(best(&resources, now), ["t@h/1", "t@h/3"]);
+        resources.available("t@h/4", RELUCTANT, now);
+        let others = |jid: &str| jid == "t@h/4";
+        assert_eq!(resources.best(now, others), [&Rc::from("t@h/4")]);
+        resources.remove("t@h/4");
         assert_eq!(resources.jids().len(), 2);
         resources.clear();
         assert!(best(&resources, now).is_empty());

@@ -27,15 +27,10 @@ impl<S: Clone> Proxy<S> {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Addresses {
-        let request = Request {
-            envelope,
-            asked: Asked::Requester,
-            sent: now,
-            deadline: now + self.settings.timeout,
-            held: None,
-        };
+        let deadline = now + self.settings.timeout;
+        let request = Request::new(envelope, Asked::Requester, deadline, None);
         let from = self.settings.host.clone();
-        self.pending.insert(requester, from, request, rng)
+        self.pending.insert(requester, from, request, now, rng)
     }
 
     /// Who is meant by an address at the component that the target uses.
@@ -59,7 +54,7 @@ impl<S: Clone> Proxy<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::*;
+    use super::super::testing::*;
     use super::*;
     use crate::client_proxy::choice::Strategy;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::choice::Strategy;
+use crate::notes::Note;
 use crate::options::{OptionError, Options};
 use crate::stanza::jid;
 
@@ -15,12 +16,17 @@ pub struct Settings {
     pub target: String,
     /// How long a request may take.
     pub timeout: Duration,
+    /// After how long without an answer a get goes to another resource too.
+    pub try_timeout: Option<Duration>,
     /// How a resource is chosen.
     pub strategy: Strategy,
 }
 
 /// A day: more than any sensible time-out, and far from where arithmetic ends.
 const DAY: f64 = 86_400.0;
+
+/// Less than any sensible time-out, and more than what would keep the server busy.
+const SHORTEST: f64 = 0.1;
 
 impl Settings {
     /// Reads the options of the component at that host.
@@ -31,9 +37,29 @@ impl Settings {
         Ok(Settings {
             host: host.to_owned(),
             target: target(host, options)?,
-            timeout: options.seconds("proxy_iq_timeout", 120.0, 0.1..=DAY)?,
+            timeout: options.seconds("proxy_iq_timeout", 120.0, SHORTEST..=DAY)?,
+            try_timeout: try_timeout(options)?,
             strategy: strategy(options)?,
         })
+    }
+
+    /// What an admin is told when the component has come up with these settings.
+    pub fn introduction(&self) -> Note {
+        let again = self.try_timeout.map_or_else(
+            || "to one client only".to_owned(),
+            |after| {
+                format!(
+                    "a get to another client too after {} s",
+                    after.as_secs_f64()
+                )
+            },
+        );
+        Note::info(format!(
+            "Serves with the clients of {}: chosen by {}, {} s for each request, {again}",
+            self.target,
+            self.strategy.as_str(),
+            self.timeout.as_secs_f64(),
+        ))
     }
 }
 
@@ -64,6 +90,19 @@ fn target(host: &str, options: &Options) -> Result<String, OptionError> {
         ));
     }
     Ok(target)
+}
+
+fn try_timeout(options: &Options) -> Result<Option<Duration>, OptionError> {
+    const OPTION: &str = "proxy_try_timeout";
+    let after = options.seconds(OPTION, 15.0, 0.0..=DAY)?;
+    if after.is_zero() {
+        return Ok(None);
+    }
+    if after < Duration::from_secs_f64(SHORTEST) {
+        let problem = format!("must be 0, or a number of seconds from {SHORTEST} to {DAY}");
+        return Err(OptionError::new(OPTION, problem));
+    }
+    Ok(Some(after))
 }
 
 fn strategy(options: &Options) -> Result<Strategy, OptionError> {
@@ -124,7 +163,21 @@ mod tests {
     }
 
     #[test]
-    fn time_out_and_strategy() {
+    fn an_admin_is_told_what_is_on() {
+        let told = |after| {
+            let settings = read("proxy_try_timeout", OptionValue::Number(after)).unwrap();
+            settings.introduction().text
+        };
+        let line = "Serves with the clients of service@example.com: chosen by random, 120 s for each request, ";
+        assert_eq!(
+            told(1.5),
+            format!("{line}a get to another client too after 1.5 s")
+        );
+        assert_eq!(told(0.0), format!("{line}to one client only"));
+    }
+
+    #[test]
+    fn time_outs_and_strategy() {
         let defaults = read("", OptionValue::Absent).unwrap();
         assert_eq!(defaults.timeout, Duration::from_secs(120));
         assert_eq!(defaults.strategy, Strategy::Random);
@@ -141,5 +194,15 @@ mod tests {
         );
         assert!(read("proxy_iq_timeout", OptionValue::Number(0.0)).is_err());
         assert!(read("proxy_iq_timeout", text("soon")).is_err());
+
+        let try_timeout = |seconds| {
+            read("proxy_try_timeout", OptionValue::Number(seconds)).map(|read| read.try_timeout)
+        };
+        assert_eq!(defaults.try_timeout, Some(Duration::from_secs(15)));
+        assert_eq!(try_timeout(0.0), Ok(None));
+        assert_eq!(try_timeout(0.5), Ok(Some(Duration::from_millis(500))));
+        for unusable in [-1.0, 0.05, 86_401.0, f64::NAN] {
+            assert!(try_timeout(unusable).is_err(), "{unusable}");
+        }
     }
 }

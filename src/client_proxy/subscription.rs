@@ -4,6 +4,9 @@
 //! later, or the subscription be granted later. With presence it probes (RFC 6121 §4.3) from time to time,
 //! since a server that crashes says no goodbye for its clients.
 //!
+//! A server that was out of reach and is seen again is asked at once: it may have been away for long, and
+//! the next request be minutes off.
+//!
 //! It does not probe while a request waits to be granted: Prosody answers a probe that it does not allow
 //! by `unsubscribed`, and forgets the request over it.
 
@@ -27,6 +30,10 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// Doubts within this time of the last one are passed over.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Requests that a server brings about by being seen again keep this distance: a server may be heard that
+/// does not hear us.
+const SIGHT_INTERVAL: Duration = Duration::from_secs(30);
+
 /// What is to be done about the subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -49,8 +56,10 @@ pub enum Step {
 /// What is known of the subscription.
 pub struct Subscription {
     state: State,
+    contact: Contact,
     due: Instant,
     last_doubt: Option<Instant>,
+    last_sight: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -63,13 +72,26 @@ enum State {
     Settled { probed: Option<Instant> },
 }
 
+/// What is known of the target's server since the last request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contact {
+    /// Nothing yet.
+    Awaited,
+    /// It is there.
+    Heard,
+    /// It cannot be reached, or has kept silent from one request to the next.
+    Lost,
+}
+
 impl Subscription {
     /// A subscription that is to be asked for at once.
     pub fn new(now: Instant) -> Self {
         Subscription {
             state: State::New,
+            contact: Contact::Awaited,
             due: now,
             last_doubt: None,
+            last_sight: None,
         }
     }
 
@@ -85,6 +107,10 @@ impl Subscription {
             }
             State::Seeking { delay } => {
                 let overdue = delay == PATIENCE;
+                self.contact = match self.contact {
+                    Contact::Heard => Contact::Awaited,
+                    Contact::Awaited | Contact::Lost => Contact::Lost,
+                };
                 let state = State::Seeking {
                     delay: MAX_DELAY.min(delay * 2),
                 };
@@ -126,6 +152,28 @@ impl Subscription {
             self.state = State::Seeking { delay };
             self.due = now + FIRST_DELAY;
         }
+    }
+
+    /// The target's server has sent something. If it was out of reach, it is asked at once.
+    pub fn hear(&mut self, now: Instant) {
+        if self.contact == Contact::Lost && matches!(self.state, State::Seeking { .. }) {
+            let earliest = self
+                .last_sight
+                .map_or(now, |at| now.max(at + SIGHT_INTERVAL));
+            self.due = self.due.min(earliest);
+            self.last_sight = Some(self.due);
+        }
+        self.contact = Contact::Heard;
+    }
+
+    /// The target's server has answered a request, by yes or no.
+    pub fn hear_answer(&mut self) {
+        self.contact = Contact::Heard;
+    }
+
+    /// The target's server cannot be reached.
+    pub fn lose(&mut self) {
+        self.contact = Contact::Lost;
     }
 
     /// Whether there is presence.
@@ -242,6 +290,60 @@ mod tests {
         };
         let probe = |at| (at, Step::Probe);
         assert_eq!(seen, [probe(0), check(30), probe(300), check(330)]);
+    }
+
+    /// One that has asked until the delay was five minutes, and was last asked then.
+    fn long_lost(start: Instant) -> (Subscription, Instant) {
+        let mut subscription = Subscription::new(start);
+        let asked = steps(&mut subscription, start, 820).pop().unwrap();
+        assert_eq!(asked, subscribe(811));
+        (subscription, start + seconds(811))
+    }
+
+    #[test]
+    fn a_server_that_is_seen_again_is_asked_at_once() {
+        let (mut subscription, asked) = long_lost(Instant::now());
+        let seen = asked + seconds(100);
+        assert_eq!(subscription.step(seen), None);
+        subscription.hear(seen);
+        let step = subscription.step(seen);
+        assert_eq!(step, Some(Step::Subscribe { overdue: false }));
+        // What else it sends changes nothing, until it is lost again.
+        subscription.hear(seen + seconds(1));
+        assert_eq!(subscription.due(), seen + MAX_DELAY);
+        subscription.step(subscription.due());
+        subscription.hear(seen + MAX_DELAY + seconds(1));
+        assert_eq!(subscription.due(), seen + MAX_DELAY * 2);
+    }
+
+    #[test]
+    fn a_server_that_is_heard_but_cannot_be_reached_is_asked_twice_a_minute() {
+        let (mut subscription, asked) = long_lost(Instant::now());
+        let mut seen = Vec::new();
+        for second in 1..100 {
+            let now = asked + seconds(second);
+            subscription.hear(now);
+            seen.extend(subscription.step(now).map(|_| second));
+            subscription.lose();
+        }
+        assert_eq!(seen, [1, 31, 61, 91]);
+    }
+
+    #[test]
+    fn a_server_that_says_no_is_not_asked_for_that() {
+        let (mut subscription, asked) = long_lost(Instant::now());
+        subscription.hear_answer();
+        subscription.hear(asked + seconds(1));
+        assert_eq!(subscription.due(), asked + MAX_DELAY);
+    }
+
+    #[test]
+    fn a_server_that_is_seen_while_there_is_presence_is_not_asked() {
+        let start = Instant::now();
+        let mut subscription = settled(start);
+        subscription.lose();
+        subscription.hear(start);
+        assert_eq!(subscription.due(), start + ANSWER_TIME);
     }
 
     #[test]

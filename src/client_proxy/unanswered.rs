@@ -8,70 +8,94 @@ use super::*;
 use crate::stanza::Kind;
 
 impl<S: Clone> Proxy<S> {
-    /// Answers everything outstanding by an error: the component goes.
-    pub fn bounce_all(&mut self) {
+    /// The component goes: everything outstanding is answered by an error, and nothing is taken any more.
+    pub fn end(&mut self) {
+        self.bounce_all();
+        self.has_ended = true;
+    }
+
+    /// Answers everything outstanding by an error.
+    pub(super) fn bounce_all(&mut self) {
         for request in self.pending.take_all() {
-            self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
+            self.cut_off(&request.envelope, &REMOTE_SERVER_TIMEOUT);
         }
     }
 
     /// A stanza of that type could not be sent on with these addresses. Its sender is told so if it was a
-    /// request, its recipient if it was the answer that this one waits for.
+    /// request that nobody else has, its recipient if it was the answer that this one waits for.
     pub fn unsent(&mut self, type_: &str, addresses: Addresses) {
-        let envelope = if matches!(type_, "get" | "set") {
-            self.pending
-                .take(&addresses)
-                .map(|request| request.envelope)
-        } else {
-            let Addresses { to, from, id } = addresses;
-            Some(Envelope {
+        let Addresses { to, from, id } = addresses;
+        if !matches!(type_, "get" | "set") {
+            let envelope = Envelope {
                 kind: Kind::Iq,
                 to: from,
                 from: to,
                 type_: Some("get".to_owned()),
                 id: Some(id),
-            })
-        };
-        if let Some(envelope) = envelope {
+            };
             self.refuse(&envelope, &INTERNAL_SERVER_ERROR);
+        } else if let Some(mut request) = self.pending.take(&to, from, id) {
+            request.give_up(&to);
+            if request.is_outstanding() {
+                self.pending.put_back(request);
+            } else {
+                self.cut_off(&request.envelope, &INTERNAL_SERVER_ERROR);
+            }
         }
     }
 
-    /// Answers a request whose deadline has come.
-    pub(super) fn expire(&mut self, peer: &str, request: &Request<S>, now: Instant) {
-        self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
-        if request.asked == Asked::Target
-            && let Some(rest) = self.resources.timed_out(peer, request.sent, now)
-        {
-            let line = format!(
-                "{peer} has let several requests in a row time out; others go first for {} seconds",
-                rest.as_secs()
-            );
-            self.log(Note::warn(line));
+    /// Does what is due for a request.
+    pub(super) fn see_to(&mut self, mut request: Request<S>, now: Instant, rng: &mut impl Rng) {
+        if now < request.deadline {
+            self.try_another(request, now, rng);
+        } else {
+            self.blame(&mut request, now);
+            self.counts.timed_out += 1;
+            self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
         }
     }
 
     /// Sees to the requests that were sent to a full JID which is gone now.
     pub(super) fn redirect(&mut self, peer: &str, now: Instant, rng: &mut impl Rng) {
-        for request in self.pending.take_peer(peer) {
-            let Some(stanza) = request.held else {
-                // It may have been carried out.
-                self.refuse(&request.envelope, &REMOTE_SERVER_TIMEOUT);
-                continue;
-            };
-            let held = Some(stanza.clone());
-            if let Some(addresses) =
-                self.ask_target(request.envelope, held, request.deadline, now, rng)
-            {
-                self.actions.push_back(Action::SendAgain(stanza, addresses));
+        for mut request in self.pending.take_peer(peer) {
+            request.forget(peer);
+            if request.is_outstanding() {
+                self.pending.put_back(request);
+            } else {
+                self.ask_again(request, &SERVICE_UNAVAILABLE, now, rng);
             }
         }
+    }
+
+    /// Sends a request that nobody has any more to another resource. If there is none, a get is answered by
+    /// that error; a set, which may have been carried out, is answered in any case.
+    pub(super) fn ask_again(
+        &mut self,
+        request: Request<S>,
+        error: &StanzaError,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        let Some(stanza) = request.held.clone() else {
+            self.cut_off(&request.envelope, &REMOTE_SERVER_TIMEOUT);
+            return;
+        };
+        match self.ask_target(request, now, rng) {
+            Ok(addresses) => self.actions.push_back(Action::SendAgain(stanza, addresses)),
+            Err(envelope) => self.cut_off(&envelope, error),
+        }
+    }
+
+    /// Answers a request that was sent on and will get no answer.
+    pub(super) fn cut_off(&mut self, request: &Envelope, error: &StanzaError) {
+        self.counts.cut_off += 1;
+        self.refuse(request, error);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::*;
+    use super::super::testing::*;
     use super::*;
     use crate::client_proxy::choice::Strategy;
 

@@ -1,24 +1,24 @@
 //! What `mod_client_proxy.lua` calls.
 
+mod key;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use mlua::{
     AnyUserData, BString, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table,
     UserData, UserDataMethods, Value,
 };
-use rand::RngExt;
+
+pub use key::generate as new_key;
 
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
-use crate::client_proxy::translation::KEY_LEN;
-use crate::client_proxy::{Action, Proxy, Verdict};
+use crate::client_proxy::{Action, Origin, Proxy, Unreachable, Verdict};
 use crate::options::Options;
 use crate::stanza::{Envelope, Kind, Stanza, Texts};
 
@@ -45,10 +45,11 @@ struct State {
 }
 
 /// `client_proxy(host, get_option, stanza_mt, stored_key)`: a component, or `nil` and what is wrong.
-/// `stored_key` is asked for the key, made by [`new_key`], when the options turn out to be right.
+/// `stored_key` is asked for the key, made by [`key::generate`], when the options turn out to be right. It returns
+/// whatever is stored, or `nil` and why nothing could be read.
 ///
 /// # Errors
-/// If the arguments are of the wrong types, or `stored_key` raises one.
+/// If the arguments are of the wrong types.
 pub fn new(
     lua: &Lua,
     (host, get_option, stanza_mt, stored_key): (String, Function, Table, Function),
@@ -58,11 +59,9 @@ pub fn new(
         Ok(settings) => settings,
         Err(error) => return (mlua::Nil, format!("{host}: {error}")).into_lua_multi(lua),
     };
-    let Some(key) = decode_key(&stored_key.call::<String>(())?) else {
-        let problem = format!(
-            "{host}: the key in the store 'client_proxy' is damaged: restore it, or remove it for a new one"
-        );
-        return (mlua::Nil, problem).into_lua_multi(lua);
+    let key = match key::read(&stored_key) {
+        Ok(key) => key,
+        Err(problem) => return (mlua::Nil, format!("{host}: {problem}")).into_lua_multi(lua),
     };
     let proxy = Proxy::new(settings.clone(), &key, Instant::now());
     let component = Component {
@@ -76,25 +75,16 @@ pub fn new(
     component.into_lua_multi(lua)
 }
 
-/// `new_key()`: a random key, as text.
-///
-/// # Errors
-/// None.
-pub fn new_key(_: &Lua, (): ()) -> mlua::Result<String> {
-    Ok(BASE64.encode(rand::rng().random::<[u8; KEY_LEN]>()))
-}
-
-fn decode_key(text: &str) -> Option<[u8; KEY_LEN]> {
-    BASE64.decode(text).ok()?.try_into().ok()
-}
-
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("introduce", Component::introduce);
         methods.add_method("adopt", Component::adopt);
         methods.add_method("iq", Component::iq);
+        methods.add_method("error", Component::error);
         methods.add_method("receive", Component::receive);
         methods.add_method("drain", Component::drain);
         methods.add_method("tick", Component::tick);
+        methods.add_method("counts", Component::counts);
         methods.add_method("unsent", Component::unsent);
         methods.add_method("stop", Component::stop);
     }
@@ -123,11 +113,34 @@ impl Component {
             None => None,
         };
         let verdict = this.state.borrow_mut().iq(envelope, held);
-        match verdict {
-            Verdict::Relayed(Addresses { to, from, id }) => (to, from, id).into_lua_multi(lua),
-            Verdict::Settled => (mlua::Nil, true).into_lua_multi(lua),
-            Verdict::Stray => (mlua::Nil, false).into_lua_multi(lua),
-        }
+        outcome(lua, verdict)
+    }
+
+    /// `proxy:error(origin, condition, to, from, id)`: takes in an iq of type error that came from no stream,
+    /// but from a `"host"` of this server or a failed `"connection"` to another one. Returns what `iq`
+    /// returns.
+    fn error(
+        lua: &Lua,
+        this: &Self,
+        (origin, condition, to, from, id): (String, Attribute, Attribute, Attribute, Attribute),
+    ) -> mlua::Result<MultiValue> {
+        let origin = match origin.as_str() {
+            "host" => Origin::Host,
+            "connection" => Origin::Connection,
+            _ => Origin::Stream,
+        };
+        let condition = condition.map(text);
+        let unreachable = Unreachable::from_error(origin, condition.as_deref());
+        let Some(envelope) = envelope(Some("error".into()), to, from, id) else {
+            return (mlua::Nil, true).into_lua_multi(lua);
+        };
+        let verdict = this.state.borrow_mut().error(envelope, unreachable);
+        outcome(lua, verdict)
+    }
+
+    /// `proxy:introduce()`: what to log when the component has come up, as levels and lines in turn.
+    fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<Table>> {
+        build::notes(lua, &[this.settings.introduction()])
     }
 
     /// `proxy:receive(stanza)`: takes a message or a presence in. `drain` is to be called then.
@@ -147,14 +160,21 @@ impl Component {
         (stanzas, requests, notes, drain_after).into_lua_multi(lua)
     }
 
-    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again. `drain` is to be called
-    /// then.
-    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<f64> {
+    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again, if ever. `drain` is to be
+    /// called then.
+    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<f64>> {
         // Lets go of the stanzas that are not held any more.
         lua.expire_registry_values();
         let state = &mut *this.state.borrow_mut();
         let next = state.proxy.tick(Instant::now(), &mut rand::rng());
-        Ok(next.as_secs_f64())
+        Ok(next.map(|next| next.as_secs_f64()))
+    }
+
+    /// `proxy:counts()`: what became of the requests since the last call, as a table from the names of the
+    /// counters to numbers.
+    fn counts(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Table> {
+        let counts = this.state.borrow_mut().proxy.take_counts();
+        lua.create_table_from(counts)
     }
 
     /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. Returns in how
@@ -168,7 +188,7 @@ impl Component {
         Ok(this.state.borrow_mut().unsent(envelope))
     }
 
-    /// `proxy:stop()`: answers everything outstanding. Returns `stanzas, requests, notes`, as `drain`.
+    /// `proxy:stop()`: answers everything outstanding, and from now on every request. Returns `stanzas, requests, notes`, as `drain`.
     fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
         let actions = this.state.borrow_mut().stop();
         let [stanzas, requests, notes] = this.tables(lua, actions)?;
@@ -216,9 +236,20 @@ impl State {
         self.proxy.iq(envelope, held, now, &mut rand::rng())
     }
 
+    fn error(&mut self, envelope: Envelope, unreachable: Option<Unreachable>) -> Verdict {
+        let Some(unreachable) = unreachable else {
+            return self.iq(envelope, None);
+        };
+        let now = Instant::now();
+        self.proxy
+            .undeliverable(envelope, unreachable, now, &mut rand::rng())
+    }
+
     fn receive(&mut self, captured: Captured) {
         let (presence, availability) = match captured {
-            Captured::Head { envelope, .. } => return self.proxy.message(&envelope),
+            Captured::Head { envelope, .. } => {
+                return self.proxy.message(&envelope, Instant::now());
+            }
             Captured::Whole(Stanza {
                 envelope, texts, ..
             }) => {
@@ -258,7 +289,7 @@ impl State {
     }
 
     fn stop(&mut self) -> Vec<Action<Held>> {
-        self.proxy.bounce_all();
+        self.proxy.end();
         std::iter::from_fn(|| self.proxy.next_action()).collect()
     }
 
@@ -268,6 +299,14 @@ impl State {
         }
         self.will_drain = true;
         Some(0.0)
+    }
+}
+
+fn outcome(lua: &Lua, verdict: Verdict) -> mlua::Result<MultiValue> {
+    match verdict {
+        Verdict::Relayed(Addresses { to, from, id }) => (to, from, id).into_lua_multi(lua),
+        Verdict::Settled => (mlua::Nil, true).into_lua_multi(lua),
+        Verdict::Stray => (mlua::Nil, false).into_lua_multi(lua),
     }
 }
 
