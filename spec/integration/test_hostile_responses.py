@@ -242,9 +242,14 @@ def stalled(start):
     return behaviour
 
 
-@pytest.mark.parametrize("body", [b"", b"<p>"], ids=["at once", "half way"])
-@pytest.mark.parametrize("framing", [b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3\r\n", b"\r\n"],
-                         ids=["length", "chunks", "until the end"])
+when_it_stalls = pytest.mark.parametrize("body", [b"", b"<p>"], ids=["at once", "half way"])
+however_framed = pytest.mark.parametrize("framing", [
+    b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3\r\n", b"\r\n",
+], ids=["length", "chunks", "until the end"])
+
+
+@when_it_stalls
+@however_framed
 def test_error_status_counts_though_its_body_stalls(bot, peer, framing, body):
     bot.behave(stalled(b"HTTP/1.1 404 Not Found\r\n" + framing + body))
     sent = peer.say(bot.jid)
@@ -252,9 +257,8 @@ def test_error_status_counts_though_its_body_stalls(bot, peer, framing, body):
     assert (refused.id, refused.error) == (sent, "cancel/item-not-found")
 
 
-@pytest.mark.parametrize("body", [b"", b"<p>"], ids=["at once", "half way"])
-@pytest.mark.parametrize("framing", [b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3\r\n", b"\r\n"],
-                         ids=["length", "chunks", "until the end"])
+@when_it_stalls
+@however_framed
 @pytest.mark.parametrize("status", [b"200", b"202"])
 def test_accepted_though_the_body_stalls(bot, peer, status, framing, body):
     bot.behave(stalled(b"HTTP/1.1 %s Fine\r\nContent-Type: text/html\r\n" % status + framing + body))

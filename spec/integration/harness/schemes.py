@@ -8,7 +8,11 @@ from .backend import Backend
 from .bot import Bot
 from .certificates import Certificates
 
-SCHEMES = ["http", "https with TLS 1.2", "https with TLS 1.3"]
+SCHEMES = {
+    "http": None,
+    "https with TLS 1.2": ssl.TLSVersion.TLSv1_2,
+    "https with TLS 1.3": ssl.TLSVersion.TLSv1_3,
+}
 
 
 @contextlib.contextmanager
@@ -16,11 +20,12 @@ def backends():
     """A backend for each scheme, and the options that make a component trust them."""
     with contextlib.ExitStack() as stack:
         certificates = stack.enter_context(Certificates())
-        contexts = {"http": None}
-        for scheme, version in zip(SCHEMES[1:], [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]):
-            contexts[scheme] = certificates.issue(scheme.replace(" ", "-"))
-            contexts[scheme].minimum_version = contexts[scheme].maximum_version = version
-        made = {scheme: stack.enter_context(Backend(tls=context)) for scheme, context in contexts.items()}
+        made = {}
+        for scheme, version in SCHEMES.items():
+            context = version and certificates.issue(scheme.replace(" ", "-"))
+            if context:
+                context.minimum_version = context.maximum_version = version
+            made[scheme] = stack.enter_context(Backend(tls=context))
         yield made, {"component_post_ca_file": str(certificates.ca_file)}
 
 
