@@ -10,6 +10,8 @@ import os
 import re
 import sys
 
+EXAMPLES = "/usr/share/doc/prosody-components/examples"
+
 
 def section(document, level, title):
     """What is below a heading, up to the next one of the same level or above."""
@@ -48,6 +50,8 @@ def without_tables(text):
 
 
 def without_local_links(text):
+    """Links into the repository as names alone, but the examples as the directory where the package has them."""
+    text = re.sub(r"\[examples\]\(examples/[^)]*\)", EXAMPLES, text)
     return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 

@@ -30,8 +30,35 @@ configure() {
 	prosodyctl register implementation localhost secret
 }
 
-# Tells Prosody of a directory with modules.
-search_in() { echo "plugin_paths = { \"$1\" }" >/etc/prosody/conf.d/paths.cfg.lua; }
+# Tells Prosody of a directory with modules, in the list that Debian's configuration has.
+search_in() {
+	sed -i "s,^plugin_paths = {,& \"$1\"\\,," /etc/prosody/prosody.cfg.lua
+	grep -q "^plugin_paths.*$1" /etc/prosody/prosody.cfg.lua || fail "Debian's configuration has no plugin_paths"
+}
+
+# Does what the README has an admin type in that section: as_readme SECTION GREP_ARGUMENT…
+as_readme() {
+	section=$1
+	shift
+	eval "$(sed -n "/^### $section\$/,/^##/s/^    \(sudo .*\)/\1/p" /test/README.markdown | grep "$@")"
+}
+sudo() {
+	if [ "$1" = -u ]; then
+		user=$2
+		shift 2
+		set -- setpriv --reuid="$user" --regid="$user" --init-groups env HOME="$(getent passwd "$user" | cut -d : -f 6)" "$@"
+	fi
+	"$@"
+}
+
+# Goes to a working copy, with these rocks in it, in a home that only its owner can look into.
+enter_private_home() {
+	install -d -m 700 /home/admin
+	rm -rf /home/admin/prosody-components
+	mkdir -p /home/admin/prosody-components/target/dist
+	cp -r "$1" /home/admin/prosody-components/target/dist/rocks
+	cd /home/admin/prosody-components || exit
+}
 
 # The first line of prosody names its Lua.
 prosodys_lua() { sed -n '1s/.*lua//p' /usr/bin/prosody; }

@@ -55,3 +55,30 @@ def test_the_walk_through_one_query(prosody, network):
     assert as_shown(request, address) == canonical(parse(passed_on))
     example_com.send(answer.replace("proxy.example.com/ENCODED", address))
     assert as_shown(romeo.receive(), address) == canonical(parse(passed_back))
+
+
+def test_an_item_with_the_address_that_is_shown_leads_to_a_client(prosody, network):
+    """An implementing client sees the requester's address alone; its host is what it has to name."""
+    [items] = re.findall(r"^``` \{\.xml\}\n(<query .*?)^```$", README, re.M | re.S)
+    example_com, example_net = network
+    service, romeo = example_com.peer("service@example.com/one"), example_net.peer("romeo@example.net/orchard")
+    service.presence("proxy.example.com")
+    prosody.wait_for_log("service@example.com is available")
+
+    def next_query():
+        while (stanza := service.receive()).kind != "iq":
+            pass
+        return stanza
+
+    for asked in ("proxy.example.com", "anybody@proxy.example.com/anything"):
+        romeo.iq(asked, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
+        query = next_query()
+        service.iq(query.sender, items, "result", id=query.id)
+        [item] = romeo.receive().element.iter("{http://jabber.org/protocol/disco#items}item")
+        assert item.get("jid") == query.sender.partition("/")[0]
+        command = f"<command xmlns='http://jabber.org/protocol/commands' node='{item.get('node')}'/>"
+        romeo.iq(item.get("jid"), command, "set")
+        followed = next_query()
+        assert followed.child("{http://jabber.org/protocol/commands}command") is not None
+        service.iq(followed.sender, "", "result", id=followed.id)
+        assert romeo.receive().sender == item.get("jid")

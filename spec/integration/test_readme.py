@@ -10,7 +10,9 @@ from harness.behaviours import respond
 from harness.client import Component
 from harness.installation import REPOSITORY
 from harness.prosody import COMPONENT_SECRET
+from limits import needs_metrics
 
+OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 BOT_HOST = "bot.example.com"
 README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
 REQUEST, *REPLIES = re.findall(r"^``` \{\.json\}\n(.*?)^```$", README, re.M | re.S)
@@ -79,3 +81,14 @@ def test_every_reply_is_sent(bot, users, rooms, answer):
         else:
             assert received.type == whole.get("type")
             assert stanzas.canonical(received.element)[3] == stanzas.canonical(whole)[3]
+
+
+@needs_metrics
+def test_the_counters(bot, users, prosody):
+    """Each line that is shown is there, its value aside."""
+    bot.behave(respond(404))
+    alice = users.peer()
+    alice.say(f"weather@{BOT_HOST}", "Tokyo, tomorrow")
+    alice.receive()
+    [shown] = re.findall(r"^    (prosody_mod_component_http\S+\{.*\}) \d+$", README, re.M)
+    assert f"{shown} 1\n" in prosody.metrics()

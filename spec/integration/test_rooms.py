@@ -8,11 +8,13 @@ import pytest
 from harness import behaviours, bot as bots, config
 from harness.behaviours import reply, respond
 from harness.client import User
+from harness.installation import REPOSITORY
 from limits import needs_metrics
 
 ACCOUNTS = {"alice@localhost": "secret"}
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 MUC = "http://jabber.org/protocol/muc"
+README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
 numbers = itertools.count(1)
 
 
@@ -177,3 +179,31 @@ def test_bot_in_a_real_room_answers_once(bot, prosody):
     bodies = [request.json.get("body") for request in bot.requests]
     assert [body for body in bodies if body] == ["join", "0", "1", "2", "3", "4"]
     user.close()
+
+
+def test_bot_that_joins_as_the_readme_says_hears_only_what_others_say_from_then_on(bot, prosody):
+    """The room has a history, with words of the bot's own nick in it; a bot that got it would answer all of it."""
+    [join] = re.findall(r"<presence to='tea@rooms\.example\.com/.*?</presence>", README)
+    bot.behave(behaviours.by_body({"join": reply(stanza=join.replace("example.com", "test"))}, reply(body="an answer")))
+    alice, namesake = (User(prosody.c2s_port, "alice@localhost", "secret", resource) for resource in ("alice", "other"))
+
+    def until(condition):
+        while not condition(alice.receive()):
+            pass
+
+    def say(user, text):
+        user.message("tea@rooms.test", f"<body>{text}</body>", type="groupchat", id=text)
+        until(lambda stanza: stanza.body == text)
+
+    alice.send(f"<presence to='tea@rooms.test/alice'><x xmlns='{MUC}'/></presence>")
+    namesake.send(f"<presence to='tea@rooms.test/Weather'><x xmlns='{MUC}'/></presence>")
+    say(namesake, "earlier words of this nick")
+    namesake.close()
+    say(alice, "an earlier question")
+    alice.message(bot.jid, "<body>join</body>", type="chat", id="join")
+    until(lambda stanza: (stanza.kind, stanza.sender, stanza.type) == ("presence", "tea@rooms.test/Weather", None))
+    say(alice, "a question")
+    until(lambda stanza: stanza.body == "an answer")
+    alice.close()
+    bodies = [request.json.get("body") for request in bot.requests]
+    assert [body for body in bodies if body] == ["join", "a question"]

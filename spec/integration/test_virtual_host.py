@@ -95,3 +95,18 @@ def test_the_server_still_answers_for_itself(bot, peer):
     identities = peer.receive().element.iter(f"{{{DISCO_INFO}}}identity")
     assert ("server", "im") in [(identity.get("category"), identity.get("type")) for identity in identities]
     assert not bot.requests
+
+
+def test_of_named_kinds_only_what_no_module_of_the_host_answers_is_forwarded(bot_at, peer):
+    service = bot_at("localhost")
+    for type in ["subscribe", "probe", "unsubscribe", None, "unavailable"]:
+        peer.presence("localhost", type)
+    answered = [peer.iq("localhost", PING), peer.iq("localhost", f"<query xmlns='{DISCO_INFO}'/>")]
+    forwarded = peer.iq("localhost")
+    results = {}
+    while forwarded not in results:
+        stanza = peer.receive()
+        if stanza.kind == "iq":
+            results[stanza.id] = stanza.type
+    assert results == dict.fromkeys([*answered, forwarded], "result")
+    assert [request.json["id"] for request in service.requests] == [forwarded]

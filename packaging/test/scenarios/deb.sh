@@ -11,12 +11,24 @@ grep -q 'restart Prosody' /tmp/upgrade || fail 'an upgrade does not tell to rest
 stop_prosody
 
 test -s /usr/share/doc/prosody-components/copyright || fail 'no copyright file'
-test -s /usr/share/doc/prosody-components/examples/echo.py || fail 'no examples'
+examples=/usr/share/doc/prosody-components/examples
+test -s $examples/echo.py || fail 'no examples'
+grep -o ']([^):]*)' $examples/README.markdown | sed 's/^](\([^#)]*\).*/\1/' | while read -r file; do
+	test -e "$examples/$file" || fail "the examples name $file"
+done
 for page in component_http:component_post_url client_proxy:target_address; do
-	zgrep -q "${page#*:}.*(required)" "/usr/share/man/man5/mod_${page%:*}.5.gz" || fail "no manual page of ${page%:*}"
+	zcat "/usr/share/man/man5/mod_${page%:*}.5.gz" >/tmp/page
+	grep -q "${page#*:}.*(required)" /tmp/page || fail "no manual page of ${page%:*}"
+	! grep -E 'make [a-z]|examples/README' /tmp/page || fail "the manual page of ${page%:*} names what is not there"
+	grep -o '/usr/share/doc[a-z/-]*' /tmp/page | while read -r file; do
+		test -e "$file" || fail "the manual page of ${page%:*} names $file"
+	done
 done
 
 rm /etc/prosody/conf.d/components.cfg.lua
-apt-get purge --yes --quiet prosody-components
+apt-get purge --yes --quiet prosody-components | tee /tmp/purge
+keys=$(ls /var/lib/prosody/*/client_proxy/*.dat)
+[ "$keys" = "$(ls /var/lib/prosody/proxy%2elocalhost/client_proxy/*.dat)" ] || fail "what the README says of the key is not so: $keys"
+grep -q 'keys of mod_client_proxy stay in /var/lib/prosody/' /tmp/purge || fail 'a purge does not tell of the key'
 snapshot >/tmp/after
 diff /tmp/before /tmp/after || fail 'purge leaves files'

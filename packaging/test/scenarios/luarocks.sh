@@ -1,15 +1,15 @@
-# LuaRocks without prosodyctl, into /usr/local, and Prosody is told to look there; upgrade, list and remove.
+# LuaRocks without prosodyctl, as the README has it, into /usr/local, and Prosody is told to look there; upgrade, list and remove.
 
 lua_version=$(prosodys_lua)
-server=/dist/rocks/$lua_version next=/staged/next/rocks/$lua_version
 modules=/usr/local/share/lua/$lua_version
 rocks() { luarocks --lua-version="$lua_version" "$@"; }
 # The versions that are installed of a rock, newest first.
 installed() { rocks list --porcelain | awk -v rock="$1" '$1 == rock { printf "%s ", $2 }'; }
 
-rocks install --server="$server" mod_component_http
+enter_private_home /dist/rocks
+as_readme LuaRocks -v 'mod_client_proxy\|purge'
 [ ! -e "$modules/mod_client_proxy.lua" ] || fail 'the rock of one module brings the other'
-rocks install --server="$server" mod_client_proxy
+as_readme LuaRocks mod_client_proxy
 version=$(installed mod_component_http)
 for rock in mod_client_proxy prosody-components; do
 	[ "$(installed "$rock")" = "$version" ] || fail "luarocks list has '$(installed "$rock")' of $rock"
@@ -21,8 +21,8 @@ start_prosody
 converse
 stop_prosody
 
-rocks install --server="$next" mod_component_http
-rocks install --server="$next" mod_client_proxy
+enter_private_home /staged/next/rocks
+as_readme LuaRocks -v purge
 [ "$(installed mod_component_http)$(installed mod_client_proxy)" = '9.9.9-1 9.9.9-1 ' ] \
 	|| fail 'an upgrade leaves the older modules'
 # LuaRocks leaves an older dependency, under a name that Lua does not look for.
@@ -30,7 +30,7 @@ rocks install --server="$next" mod_client_proxy
 start_prosody
 converse
 stop_prosody
-rocks purge --old-versions --tree=/usr/local
+as_readme LuaRocks purge
 [ "$(installed prosody-components)" = '9.9.9-1 ' ] || fail 'the older library is still there'
 start_prosody
 converse

@@ -1,13 +1,13 @@
-# prosodyctl install as an admin calls it, without a compiler; upgrade, list and remove.
+# prosodyctl install as the README has it, without a compiler; upgrade, list and remove.
 
 lua_version=$(prosodys_lua)
-server=/dist/rocks/$lua_version
-version=$(basename "$server"/mod_component_http-*.rock | sed 's/.*-\(.*\)-1.*/\1/')
-
-prosodyctl install --server="$server" mod_component_http
+version=$(basename "/dist/rocks/$lua_version"/mod_component_http-*.rock | sed 's/.*-\(.*\)-1.*/\1/')
 tree=/var/lib/prosody/custom_plugins
+
+enter_private_home /dist/rocks
+as_readme 'prosodyctl install' -v 'mod_client_proxy\|purge'
 [ ! -e "$tree/share/lua/$lua_version/mod_client_proxy.lua" ] || fail 'the rock of one module brings the other'
-prosodyctl install --server="$server" mod_client_proxy
+as_readme 'prosodyctl install' mod_client_proxy
 prosodyctl list | tee /tmp/list
 for rock in mod_component_http mod_client_proxy prosody-components; do
 	grep -q "^$rock" /tmp/list || fail "prosodyctl list does not know $rock"
@@ -20,9 +20,8 @@ converse
 stop_prosody
 
 # An upgrade is another install. The library comes with whichever module is upgraded first.
-next=/staged/next/rocks/$lua_version
-prosodyctl install --server="$next" mod_component_http
-prosodyctl install --server="$next" mod_client_proxy
+enter_private_home /staged/next/rocks
+as_readme 'prosodyctl install' -v purge
 rocks=$tree/lib/luarocks/rocks-$lua_version
 ! ls -d "$rocks"/mod_*/"$version"-1 || fail 'an upgrade leaves the older modules'
 start_prosody
@@ -31,8 +30,7 @@ stop_prosody
 
 # The older library stays, under a name that Lua does not look for, until one clears it away.
 ls -d "$rocks/prosody-components/$version-1" || fail 'what the README says of the older library is not so'
-setpriv --reuid=prosody --regid=prosody --init-groups env HOME=/tmp \
-	luarocks --lua-version="$lua_version" purge --old-versions --tree="$tree"
+as_readme 'prosodyctl install' purge
 [ "$(ls "$rocks/prosody-components")" = 9.9.9-1 ] || fail 'the older library is still there'
 
 prosodyctl remove mod_client_proxy
