@@ -66,9 +66,9 @@ end
 -- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
 function prosody:load(name)
 	self.hooks = {};
-	local env = setmetatable({ module = self.module, prosody = { hosts = self.hosts } }, { __index = _G });
+	local env = setmetatable({ module = self.module }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
-	env.prosody = { events = {
+	env.prosody = { hosts = self.hosts, events = {
 		add_handler = function (event, handler) self.global_hooks[event] = handler; end;
 		remove_handler = function (event, handler)
 			if self.global_hooks[event] == handler then self.global_hooks[event] = nil; end
