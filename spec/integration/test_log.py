@@ -1,4 +1,6 @@
-"""What an admin reads in the log: that the component is up, what became of each exchange, and when a service is back."""
+"""What an admin reads in the log: that the component is up, what became of each exchange, and when a service is
+back.
+"""
 
 import pytest
 
