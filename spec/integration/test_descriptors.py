@@ -18,7 +18,9 @@ REACHED = {256: 100, 1024: 400}
 
 @pytest.fixture(params=REACHED)
 def crowded(request, backend):
-    """A Prosody with so many descriptors, four components whose services hang with more to do than there are, and one that works."""
+    """A Prosody with so many descriptors, four components whose services hang with more to do than there are,
+    and one that works.
+    """
     sections = [bots.component(backend, host, component_post_concurrency=256) for host in HUNG]
     with servers.Prosody([bots.component(backend), *sections], accounts=ACCOUNTS, options=OPTIONS,
                          open_files=request.param) as prosody:

@@ -3,8 +3,8 @@
 import pytest
 
 from harness import config
-from limits import needs_flush_at_exit
 from harness.unanswering import Unanswering
+from limits import needs_flush_at_exit
 
 MODULE = "component_http"
 HOSTS = [f"bot{number}.test" for number in range(10)]
@@ -19,7 +19,9 @@ def unanswering():
 
 @pytest.fixture
 def opening(serve, unanswering):
-    """Ten components, each of which opens connections, and the users who wait for them with the ids of their messages."""
+    """Ten components, each of which opens connections, and the users who wait for them with the ids of their
+    messages.
+    """
     served = serve(*(config.component(host, component_post_url=unanswering.url, component_post_connect_timeout=600,
                                       component_post_timeout=600) for host in HOSTS))
     senders = [served.peer() for _ in range(SENDERS)]
@@ -55,7 +57,7 @@ def test_unload_interrupts_what_was_begun_before_a_reload_too(opening, unansweri
 
 @needs_flush_at_exit
 def test_sigterm_waits_for_no_connection(opening):
-    served, ids = opening
+    served, _ = opening
     user = served.alice()
     for host in HOSTS:
         user.message(f"bot@{host}", "<body>hello</body>", type="chat", id=host)
