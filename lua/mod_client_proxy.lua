@@ -1,7 +1,7 @@
 -- One account's clients serve iq requests as a component.
 -- Who gets what is decided in the library; here is how Prosody takes part in it.
 
-local VERSION = "0.1.0";
+local VERSION = "0.2.0";
 
 local st = require "util.stanza";
 local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table

@@ -1,7 +1,7 @@
 -- A component written as a web service: stanzas go out as JSON, what comes back becomes stanzas.
 -- What is done with them is decided in the library; here is how Prosody takes part in it.
 
-local VERSION = "0.1.0";
+local VERSION = "0.2.0";
 
 local st = require "util.stanza";
 
