@@ -9,8 +9,11 @@ from harness.client import Component
 from harness.installation import REPOSITORY
 from harness.prosody import COMPONENT_SECRET
 from harness.stanza import XML_LANG, canonical, parse
+from harness.waiting import wait_until
+from limits import needs_metrics
 
 README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
+OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 WALK = re.findall(r"^``` \{\.xml\}\n(<iq .*?)^```$", README, re.M | re.S)
 
 
@@ -82,3 +85,11 @@ def test_an_item_with_the_address_that_is_shown_leads_to_a_client(prosody, netwo
         assert followed.child("{http://jabber.org/protocol/commands}command") is not None
         service.iq(followed.sender, "", "result", id=followed.id)
         assert romeo.receive().sender == item.get("jid")
+
+
+@needs_metrics
+def test_the_counters(prosody):
+    listed = README.partition("| Counter | ")[2].partition("\n\n")[0]
+    names = [f"prosody_mod_client_proxy__{name}_total{{" for name in re.findall(r"^\| `(\w+)`", listed, re.M)]
+    assert names
+    wait_until(lambda: all(name in prosody.metrics() for name in names), lambda: f"{names} in {prosody.metrics()}")

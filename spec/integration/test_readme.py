@@ -21,6 +21,7 @@ REQUEST, *REPLIES = re.findall(r"^``` \{\.json\}\n(.*?)^```$", README, re.M | re
 def hosts(backend):
     return [
         bots.component(backend, BOT_HOST, component_post_stanzas=["message", "iq"]),
+        bots.component(backend, "wrong.example.com", component_post_concurrency=0),
         config.external_component("example.com", COMPONENT_SECRET),
         config.external_component("rooms.example.com", COMPONENT_SECRET),
     ]
@@ -92,3 +93,8 @@ def test_the_counters(bot, users, prosody):
     alice.receive()
     [shown] = re.findall(r"^    (prosody_mod_component_http\S+\{.*\}) \d+$", README, re.M)
     assert f"{shown} 1\n" in prosody.metrics()
+
+
+def test_the_line_about_an_unusable_value(prosody):
+    [shown] = re.findall(rf"^    {BOT_HOST}: (the option '.*)$", README, re.M)
+    prosody.wait_for_log(f"^wrong.example.com: {re.escape(shown)}$", source="wrong.example.com:component_http")
