@@ -105,7 +105,8 @@ def test_service_that_is_down_does_not_fill_the_log(prosody, bot_at, peer):
         peer.say(fast.jid)
     for _ in range(30):
         assert peer.receive().error == "wait/resource-constraint"
-    levels = [line.level for line in prosody.log(position) if line.source == fast.source and "HTTP status 507" in line.text]
+    levels = [line.level for line in prosody.log(position)
+              if line.source == fast.source and "HTTP status 507" in line.text]
     assert levels == ["warn"] + ["debug"] * 29
 
 
