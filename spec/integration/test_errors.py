@@ -110,6 +110,28 @@ def test_service_that_is_down_does_not_fill_the_log(prosody, bot_at, peer):
     assert levels == ["warn"] + ["debug"] * 29
 
 
+SAY_NOTHING = {
+    "chat state": "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+    "receipt and hint": "<received xmlns='urn:xmpp:receipts' id='1'/><store xmlns='urn:xmpp:hints'/>",
+    "marker and id": "<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/><origin-id xmlns='urn:xmpp:sid:0' id='2'/>",
+}
+
+
+@pytest.mark.parametrize("content", SAY_NOTHING.values(), ids=SAY_NOTHING)
+def test_message_that_says_nothing_gets_no_error(bot, peer, prosody, content):
+    position = prosody.log_position()
+    bot.behave(respond(503))
+    peer.send("message", content, to=bot.jid, type="chat")
+    bot.complaint(prosody, position, "503")
+    assert not bot.everything_for(peer)
+
+
+def test_message_that_asks_for_a_receipt_gets_an_error(bot, peer):
+    bot.behave(respond(503))
+    peer.send("message", "<request xmlns='urn:xmpp:receipts'/>", to=bot.jid, type="chat")
+    assert peer.receive().error == "wait/remote-server-timeout"
+
+
 # No connection
 
 @pytest.mark.parametrize("host", ["closed.test", "nowhere.test", "abrupt.test"])

@@ -8,6 +8,7 @@ from harness.user import SlixmppUser
 
 ACCOUNTS = {"alice@localhost": "secret", "bob@localhost": "secret"}
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
+DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
 PING = "urn:xmpp:ping"
 ADDRESSES = ["bot.test", "x@bot.test", "x@bot.test/y", "bot.test/y"]
 
@@ -135,6 +136,24 @@ def test_disco_info(bot, peer, to):
     assert not bot.requests
 
 
+@pytest.mark.parametrize("to", ADDRESSES)
+@pytest.mark.parametrize("node", [None, "http://jabber.org/protocol/commands"])
+def test_disco_items_is_an_empty_list(bot, peer, to, node):
+    attribute = f" node='{node}'" if node else ""
+    sent = peer.iq(to, f"<query xmlns='{DISCO_ITEMS}'{attribute}/>")
+    answer = peer.receive()
+    assert (answer.type, answer.id, answer.sender) == ("result", sent, to)
+    query = answer.child(f"{{{DISCO_ITEMS}}}query")
+    assert (len(query), query.get("node")) == (0, node)
+    assert not bot.requests
+
+
+def test_disco_info_of_a_node(bot, peer):
+    """There is none: neither the commands nor the capabilities of somebody else."""
+    peer.iq(bot.jid, f"<query xmlns='{DISCO_INFO}' node='http://jabber.org/protocol/commands'/>")
+    assert peer.receive().error == "cancel/item-not-found"
+
+
 def test_name_of_the_identity(prosody, peer):
     peer.iq("named.test", f"<query xmlns='{DISCO_INFO}'/>")
     identity = peer.receive().element.find(f".//{{{DISCO_INFO}}}identity")
@@ -151,7 +170,7 @@ def test_ping(bot, peer, to):
 
 @pytest.mark.parametrize("to", ADDRESSES)
 @pytest.mark.parametrize("type, content", [
-    ("get", "<query xmlns='jabber:iq:version'/>"), ("get", "<query xmlns='http://jabber.org/protocol/disco#items'/>"),
+    ("get", "<query xmlns='jabber:iq:version'/>"), ("set", f"<query xmlns='{DISCO_ITEMS}'/>"),
     ("set", f"<query xmlns='{DISCO_INFO}'/>"), ("set", f"<ping xmlns='{PING}'/>"),
     ("set", "<query xmlns='jabber:iq:roster'/>"), ("get", "<vCard xmlns='vcard-temp'/>")])
 def test_any_other_iq_is_service_unavailable(bot, peer, to, type, content):
@@ -171,7 +190,8 @@ def test_stray_results_and_errors_are_swallowed(bot, peer, to, type):
     assert not bot.requests
 
 
-@pytest.mark.parametrize("content", [f"<ping xmlns='{PING}'/>", f"<query xmlns='{DISCO_INFO}'/>"])
+@pytest.mark.parametrize("content", [
+    f"<ping xmlns='{PING}'/>", f"<query xmlns='{DISCO_INFO}'/>", f"<query xmlns='{DISCO_ITEMS}'/>"])
 @pytest.mark.parametrize("to", ["iqs.test", "x@iqs.test", "x@iqs.test/y"])
 def test_named_iq_is_forwarded_whatever_it_asks(bot_at, peer, to, content):
     iqs = bot_at("iqs.test")

@@ -39,7 +39,7 @@ def test_200_that_is_no_json_means_accepted(bot, peer, media_type):
     assert not bot.everything_for(peer)
 
 
-@pytest.mark.parametrize("body", ["", "null", "{}", "[]", " {} ", "\n[ ]\n", "\ufeff{}"])
+@pytest.mark.parametrize("body", ["", "null", "{}", "[]", " {} ", "\n[ ]\n", "\ufeff{}", '{"body": null}'])
 def test_200_with_nothing_in_it_means_accepted(bot, peer, body):
     bot.behave(respond(200, body))
     peer.say(bot.jid)
@@ -112,17 +112,9 @@ def test_defaults_of_an_iq(bot, peer):
     assert not bot.everything_for(peer)
 
 
-def test_empty_object_in_an_array_is_a_message_with_defaults(bot, peer):
-    bot.behave(respond(body="[{}]"))
-    peer.say(bot.jid)
-    received = peer.receive()
-    assert (received.kind, received.type, received.to) == ("message", "chat", peer.jid)
-    assert len(received.element) == 0
-
-
 @pytest.mark.parametrize("name", ["to", "from", "kind", "type", "id", "body", "subject", "lang", "stanza"])
 def test_null_means_absent(bot, peer, name):
-    bot.behave(reply(**{"body": "hi", name: None}))
+    bot.behave(reply(**{"body": "hi", "thread": "t", name: None}))
     peer.say(bot.jid)
     received = peer.receive()
     assert (received.to, received.sender, received.type) == (peer.jid, bot.jid, "chat")
@@ -161,6 +153,25 @@ def test_addresses_are_prepared(bot, peer):
     assert (received.to, received.sender) == (peer.jid, "other@bot.test/Resource")
 
 
+@pytest.mark.parametrize("node, resource", [("\U0001f916", "\U0001f4f1 \U0001f469\U0001f3fd"), ("\u0378", "\U0001faea")])
+def test_addresses_that_the_server_lets_in(bot, peers, node, resource):
+    """Whatever has come to the bot as an address can be said back by its service."""
+    peer = peers.peer(f"{node}@peers.test/{resource}")
+    bot.behave(lambda exchange: reply(to=exchange.request.json["from"], body="hi",
+                                      **{"from": exchange.request.json["to"]})(exchange))
+    peer.say(f"{node}@bot.test/{resource}")
+    received = peer.receive()
+    assert (received.body, received.to, received.sender) == ("hi", peer.jid, f"{node}@bot.test/{resource}")
+
+
+@pytest.mark.parametrize("sender", ["bot.test.", "x@bot.test.", "x@Bot.Test./r"])
+def test_final_dot_of_a_host_is_taken_off(bot, peer, sender):
+    bot.behave(reply(**{"from": sender, "to": peer.jid.replace("/", "./"), "body": "hi"}))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert (received.to, received.sender) == (peer.jid, sender.lower().replace("test.", "test"))
+
+
 @pytest.mark.parametrize("type", ["normal", "headline", "groupchat"])
 def test_type(bot, peer, type):
     bot.behave(reply(type=type, body="hi"))
@@ -193,6 +204,13 @@ def test_children(bot, peer, kind, name, value, text):
     received = peer.receive()
     assert received.kind == kind
     assert received.text(name) == text
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "1e400", "1.10", "-0", "1E+2"])
+def test_number_is_sent_as_it_was_written(bot, peer, number):
+    bot.behave(respond(body=f'{{"body": {number}}}'))
+    peer.say(bot.jid)
+    assert peer.receive().body == number
 
 
 def test_replies_to_presence_and_iq_are_messages_too(bot, peer):

@@ -88,6 +88,14 @@ OBJECTS = {
     "from ends in the name": {"from": "bot@mybot.test"},
 }
 
+NOTHING_KNOWN = {
+    "unknown property": '{"text": "%s"}' % SECRET,
+    "unknown property, null": '{"text": null}',
+    "unknown property beside null": '{"text": "%s", "body": null}' % SECRET,
+    "empty object in an array": "[{}]",
+    "empty object beside another": '[{"body": "good"}, {}]',
+}
+
 STANZAS = {
     "empty": "",
     "blank": "  ",
@@ -118,6 +126,10 @@ STANZAS = {
     "root is a stream": "<stream:stream xmlns:stream='http://etherx.jabber.org/streams'/>",
     "root in another namespace": "<message xmlns='urn:example:x'/>",
     "root in jabber:server": "<message xmlns='jabber:server'/>",
+    "reserved namespace": "<message><x xmlns='http://www.w3.org/2000/xmlns/'/></message>",
+    "reserved prefix": "<message><x xmlns:xml='urn:x' xmlns='urn:x'/></message>",
+    "namespace that some parsers refuse": "<message><x xmlns='urn:a}b'/></message>",
+    "name that some parsers refuse": "<message><\u2c00 xmlns='urn:x'/></message>",
     "root with a foreign prefix": "<x:message xmlns:x='urn:example:x'/>",
     "to is no JID": "<message to='a@@b//'/>",
     "to is empty": "<message to=''/>",
@@ -135,6 +147,7 @@ CASES = (
     [pytest.param(respond(body=body), id=f"body: {name}") for name, body in BODIES.items()]
     + [pytest.param(respond(body=json.dumps({"body": "hi", **object})), id=f"object: {name}")
        for name, object in OBJECTS.items()]
+    + [pytest.param(respond(body=body), id=f"object: {name}") for name, body in NOTHING_KNOWN.items()]
     + [pytest.param(respond(body=json.dumps({"stanza": xml})), id=f"stanza: {name}") for name, xml in STANZAS.items()]
     + [pytest.param(respond(body=f'{{"body": "{"x" * LIMIT}"}}'), id="too large"),
        pytest.param(chunked(f'{{"body": "{"x" * LIMIT}"}}', size=4000), id="too large, chunked"),
@@ -245,6 +258,16 @@ def test_number_of_elements_has_a_bound(bot_at, peer, elements, error):
     """20,000 in all: thousands fit into a small response and would keep Prosody busy."""
     roomy = bot_at("roomy.test")
     roomy.behave(reply(stanza="<message><x xmlns='urn:example:x'>" + "<y/>" * (elements - 2) + "</x></message>"))
+    peer.say(roomy.jid)
+    assert peer.receive().error == error
+
+
+@pytest.mark.parametrize("attributes, error", [(15000, None), (25000, "cancel/internal-server-error")])
+def test_number_of_attributes_has_a_bound(bot_at, peer, attributes, error):
+    """The same bound, for they are as much work."""
+    roomy = bot_at("roomy.test")
+    written = "".join(f" a{number}='{number}'" for number in range(attributes))
+    roomy.behave(reply(stanza=f"<message><x xmlns='urn:example:x'{written}/></message>"))
     peer.say(roomy.jid)
     assert peer.receive().error == error
 

@@ -277,6 +277,7 @@ mod tests {
                 from: sent.to.clone(),
                 type_: type_.map(str::to_owned),
                 id: id.map(str::to_owned),
+                says_nothing: false,
             };
             assert_eq!(fixture.proxy.iq(iq, None, now, &mut rng), Verdict::Settled);
             assert_eq!(fixture.done(), ["debug"]);

@@ -195,6 +195,7 @@ mod tests {
                 from: "romeo@example/orchard".into(),
                 type_: Some("get".into()),
                 id: Some(id.into()),
+                says_nothing: false,
             };
             let deadline = self.start + Duration::from_secs(seconds);
             let request = Request::new(envelope, Asked::Target, deadline, None);

@@ -212,5 +212,6 @@ fn envelope(kind: Kind, from: &str, to: &str, type_: Option<&str>) -> Envelope {
         from: from.into(),
         type_: type_.map(str::to_owned),
         id: None,
+        says_nothing: false,
     }
 }

@@ -32,6 +32,7 @@ impl<S: Clone> Proxy<S> {
                 from: to,
                 type_: Some("get".to_owned()),
                 id: Some(id),
+                says_nothing: false,
             };
             self.refuse(&envelope, &INTERNAL_SERVER_ERROR);
         } else if let Some(mut request) = self.pending.take(&to, from, id) {

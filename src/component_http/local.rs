@@ -5,14 +5,23 @@ use crate::stanza::{Condition, Element, Envelope, ErrorType, Kind, StanzaError, 
 
 /// XEP-0030: Service Discovery.
 const DISCO_INFO_NS: &str = "http://jabber.org/protocol/disco#info";
+const DISCO_ITEMS_NS: &str = "http://jabber.org/protocol/disco#items";
 /// XEP-0199: XMPP Ping.
 const PING_NS: &str = "urn:xmpp:ping";
 
-/// The name and namespace of an iq's payload (RFC 6120 §8.2.3).
-pub type Payload<'a> = Option<(&'a str, &'a str)>;
+/// The payload of an iq (RFC 6120 §8.2.3), as far as the component knows what to say to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The local name.
+    pub name: String,
+    /// The namespace; empty for none of its own.
+    pub xmlns: String,
+    /// The `node` that service discovery asks for (XEP-0030 §3.2).
+    pub node: Option<String>,
+}
 
 /// The stanzas that answer a stanza of a kind that the settings do not forward.
-pub fn answer(request: &Envelope, payload: Payload, settings: &Settings) -> Vec<Element> {
+pub fn answer(request: &Envelope, payload: Option<&Payload>, settings: &Settings) -> Vec<Element> {
     match request.kind {
         Kind::Presence => presence(request),
         Kind::Iq if request.is_request() => vec![iq(request, payload, settings)],
@@ -26,6 +35,8 @@ pub fn answer(request: &Envelope, payload: Payload, settings: &Settings) -> Vec<
 
 const SERVICE_UNAVAILABLE: StanzaError =
     StanzaError::new(ErrorType::Cancel, Condition::ServiceUnavailable);
+
+const ITEM_NOT_FOUND: StanzaError = StanzaError::new(ErrorType::Cancel, Condition::ItemNotFound);
 
 /// RFC 6121 §3.1 and §4.3: whoever asks may see the component, and sees it available.
 fn presence(request: &Envelope) -> Vec<Element> {
@@ -46,16 +57,26 @@ fn presence(request: &Envelope) -> Vec<Element> {
     }
 }
 
-fn iq(request: &Envelope, payload: Payload, settings: &Settings) -> Element {
-    match payload {
-        Some(("query", DISCO_INFO_NS)) if request.has_type("get") => request
-            .reply(Some("result"))
-            .with_child(disco_info(settings)),
-        Some(("ping", PING_NS)) if request.has_type("get") => request.reply(Some("result")),
-        _ => request
-            .reply(Some("error"))
-            .with_child(SERVICE_UNAVAILABLE.to_element()),
+fn iq(request: &Envelope, payload: Option<&Payload>, settings: &Settings) -> Element {
+    let result = request.reply(Some("result"));
+    let error = |error: &StanzaError| request.reply(Some("error")).with_child(error.to_element());
+    let Some(Payload { name, xmlns, node }) = payload.filter(|_| request.has_type("get")) else {
+        return error(&SERVICE_UNAVAILABLE);
+    };
+    match (name.as_str(), xmlns.as_str()) {
+        ("query", DISCO_INFO_NS) if node.is_none() => result.with_child(disco_info(settings)),
+        ("query", DISCO_INFO_NS) => error(&ITEM_NOT_FOUND),
+        ("query", DISCO_ITEMS_NS) => result.with_child(disco_items(node.clone())),
+        ("ping", PING_NS) => result,
+        _ => error(&SERVICE_UNAVAILABLE),
     }
+}
+
+/// XEP-0030 §4.1: no items, under any node.
+fn disco_items(node: Option<String>) -> Element {
+    Element::new("query")
+        .with_attr("xmlns", DISCO_ITEMS_NS)
+        .with_opt_attr("node", node)
 }
 
 /// XEP-0030 §3.1, with the identity of a bot (category `client`, type `bot`).
@@ -69,6 +90,7 @@ fn disco_info(settings: &Settings) -> Element {
         .with_attr("xmlns", DISCO_INFO_NS)
         .with_child(identity.with_attr("xmlns", DISCO_INFO_NS))
         .with_child(feature(DISCO_INFO_NS).with_attr("xmlns", DISCO_INFO_NS))
+        .with_child(feature(DISCO_ITEMS_NS).with_attr("xmlns", DISCO_INFO_NS))
         .with_child(feature(PING_NS).with_attr("xmlns", DISCO_INFO_NS))
 }
 
@@ -77,16 +99,31 @@ mod tests {
     use super::*;
     use crate::component_http::settings::tests::{settings, text};
 
-    fn answers(kind: Kind, type_: Option<&str>, payload: Payload) -> Vec<String> {
+    fn answers(kind: Kind, type_: Option<&str>, payload: Option<(&str, &str)>) -> Vec<String> {
+        asked_of(None, kind, type_, payload)
+    }
+
+    fn asked_of(
+        node: Option<&str>,
+        kind: Kind,
+        type_: Option<&str>,
+        payload: Option<(&str, &str)>,
+    ) -> Vec<String> {
         let request = Envelope {
             kind,
             to: "x@bot.example/y".into(),
             from: "romeo@example".into(),
             type_: type_.map(str::to_owned),
             id: Some("1".into()),
+            says_nothing: false,
         };
         let settings = settings(&[("name", text("Echo"))]);
-        answer(&request, payload, &settings)
+        let payload = payload.map(|(name, xmlns)| Payload {
+            name: name.to_owned(),
+            xmlns: xmlns.to_owned(),
+            node: node.map(str::to_owned),
+        });
+        answer(&request, payload.as_ref(), &settings)
             .iter()
             .map(Element::to_xml)
             .collect()
@@ -141,6 +178,16 @@ mod tests {
         }
         assert!(answers(Kind::Iq, Some("result"), None).is_empty());
         assert!(answers(Kind::Iq, Some("error"), None).is_empty());
+    }
+
+    #[test]
+    fn there_are_no_items_and_no_nodes() {
+        let asked = |node, ns| asked_of(node, Kind::Iq, Some("get"), Some(("query", ns)));
+        assert!(asked(None, DISCO_ITEMS_NS)[0].contains(
+            "type='result'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>"
+        ));
+        assert!(asked(Some("n"), DISCO_ITEMS_NS)[0].contains("disco#items' node='n'/></iq>"));
+        assert!(asked(Some("n"), DISCO_INFO_NS)[0].contains("<item-not-found "));
     }
 
     #[test]

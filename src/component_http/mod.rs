@@ -1,10 +1,11 @@
 //! A component written as a web service: which stanzas are POSTed, as what, and what the answer means.
 //!
 //! Pure: no Lua, no thread, no clock, no HTTP. A stanza that is taken becomes a [`request`]; what comes
-//! back is judged by [`response`], object by object by `reply`; whatever goes wrong is a [`Failure`].
+//! back is judged by [`response`], read by `object`, turned into stanzas by `reply`; whatever goes wrong is a [`Failure`].
 
 pub mod failure;
 pub mod local;
+mod object;
 pub mod outage;
 pub mod reflections;
 mod reply;
@@ -36,6 +37,7 @@ pub(crate) mod tests {
                 from: "romeo@example/orchard".into(),
                 type_: Some("chat".into()),
                 id: Some("m1".into()),
+                says_nothing: false,
             },
             lang: None,
             texts: Texts {

@@ -1,27 +1,32 @@
 //! One stanza of a web service's answer: from a JSON object to an [`Element`] that is fit to be sent.
 
-use serde_json::{Map, Value};
-
 use super::Settings;
+use super::object::Object;
 use super::response::Unusable;
-use crate::stanza::{Element, Envelope, Kind, chars, jid, xml_in};
+use crate::stanza::{Allowance, Element, Envelope, Kind, chars, jid, xml_in};
 
-/// What the defaults of a reply depend on.
+/// What a reply depends on.
 pub(super) struct Context<'a> {
     pub(super) request: &'a Envelope,
     pub(super) settings: &'a Settings,
     pub(super) fresh_id: &'a mut dyn FnMut() -> String,
+    /// What the replies of the answer that are still to come may have. An object counts for its element
+    /// and once for each property: what is filled in does not count.
+    pub(super) allowance: Allowance,
 }
 
 /// The stanza that a JSON object stands for, checked, with every default filled in.
-pub(super) fn build(
-    object: &Map<String, Value>,
-    context: &mut Context,
-) -> Result<Element, Unusable> {
-    let xml = string(object, "stanza")?;
-    let (kind, mut element) = match xml {
-        Some(xml) => xml_in::parse_stanza(xml).map_err(Unusable::Xml)?,
-        None => from_properties(object, context.request)?,
+pub(super) fn build(object: &Object, context: &mut Context) -> Result<Element, Unusable> {
+    if object.count() == 0 {
+        return Err(Unusable::NoProperty);
+    }
+    let xml = object.string("stanza")?;
+    let (kind, mut element) = match &xml {
+        Some(xml) => xml_in::parse_stanza(xml, &mut context.allowance)?,
+        None => {
+            context.allowance.take(1 + object.count())?;
+            from_properties(object, context.request)?
+        }
     };
     address(&mut element, context)?;
     if xml.is_none() || kind == Kind::Iq || element.attr("type") == Some("groupchat") {
@@ -34,13 +39,10 @@ pub(super) fn build(
     Ok(element)
 }
 
-fn from_properties(
-    object: &Map<String, Value>,
-    request: &Envelope,
-) -> Result<(Kind, Element), Unusable> {
-    let kind = match string(object, "kind")? {
+fn from_properties(object: &Object, request: &Envelope) -> Result<(Kind, Element), Unusable> {
+    let kind = match object.string("kind")? {
         None => Kind::Message,
-        Some(name) => Kind::from_name(name).ok_or(Unusable::UnknownKind)?,
+        Some(name) => Kind::from_name(&name).ok_or(Unusable::UnknownKind)?,
     };
     let default_type = match kind {
         Kind::Message if request.is_groupchat() => Some("groupchat"),
@@ -48,17 +50,21 @@ fn from_properties(
         Kind::Presence => None,
         Kind::Iq => Some("result"),
     };
-    let type_ = string(object, "type")?
-        .or(default_type)
+    let type_ = object
+        .string("type")?
+        .or(default_type.map(str::to_owned))
         .filter(|type_| !type_.is_empty());
     let mut element = Element::new(kind.as_str())
-        .with_opt_attr("to", string(object, "to")?.map(str::to_owned))
-        .with_opt_attr("from", string(object, "from")?.map(str::to_owned))
-        .with_opt_attr("id", string(object, "id")?.map(str::to_owned))
-        .with_opt_attr("type", type_.map(str::to_owned))
-        .with_opt_attr("xml:lang", text(object, "lang")?);
+        .with_opt_attr("to", object.string("to")?)
+        .with_opt_attr("from", object.string("from")?)
+        .with_opt_attr("id", object.string("id")?)
+        .with_opt_attr("type", type_)
+        .with_opt_attr("xml:lang", object.text("lang")?);
     for name in ["subject", "body", "thread", "show", "status", "priority"] {
-        if let Some(text) = text(object, name)? {
+        if let Some(text) = object.text(name)? {
+            if !chars::all_allowed(&text) {
+                return Err(Unusable::ForbiddenCharacter);
+            }
             element = element.with_text_child(name, text);
         }
     }
@@ -70,34 +76,6 @@ fn from_properties(
         return Err(Unusable::ForbiddenCharacter);
     }
     Ok((kind, element))
-}
-
-/// A property that has to be a string.
-fn string<'a>(
-    object: &'a Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a str>, Unusable> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Unusable::WrongType(name)),
-    }
-}
-
-/// A property that is a text, whether the service wrote it as a string, a number or a boolean.
-fn text(object: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Unusable> {
-    let text = match object.get(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Bool(value)) => value.to_string(),
-        Some(Value::Array(_) | Value::Object(_)) => return Err(Unusable::WrongType(name)),
-    };
-    if chars::all_allowed(&text) {
-        Ok(Some(text))
-    } else {
-        Err(Unusable::ForbiddenCharacter)
-    }
 }
 
 /// Sees to a prepared `to` and a prepared `from` of this component.
@@ -186,17 +164,25 @@ mod tests {
     use super::*;
     use crate::component_http::settings::tests::{settings, text as option_text};
     use crate::component_http::tests::{iq, message};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn built(request: &Envelope, object: Value) -> Result<String, Unusable> {
-        let settings = settings(&[]);
-        let mut fresh_id = || "fresh".to_owned();
+        built_by(&settings(&[]), request, object)
+    }
+
+    fn built_by(
+        settings: &Settings,
+        request: &Envelope,
+        object: Value,
+    ) -> Result<String, Unusable> {
         let mut context = Context {
             request,
-            settings: &settings,
-            fresh_id: &mut fresh_id,
+            settings,
+            fresh_id: &mut || "fresh".to_owned(),
+            allowance: Allowance::new(100),
         };
-        build(object.as_object().unwrap(), &mut context).map(|element| element.to_xml())
+        let object = object.to_string();
+        build(&serde_json::from_str(&object).unwrap(), &mut context).map(|element| element.to_xml())
     }
 
     fn to_message(object: Value) -> Result<String, Unusable> {
@@ -277,10 +263,10 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_named() {
+    fn properties_of_the_wrong_type_and_none_at_all() {
         for name in ["to", "from", "kind", "type", "id", "stanza"] {
             assert_eq!(to_message(json!({name: 1})), Err(Unusable::WrongType(name)));
-            assert!(to_message(json!({name: null})).is_ok());
+            assert!(to_message(json!({name: null, "thread": "t"})).is_ok());
         }
         for name in [
             "body", "subject", "thread", "lang", "show", "status", "priority",
@@ -293,6 +279,13 @@ mod tests {
                 to_message(json!({name: ["x"]})),
                 Err(Unusable::WrongType(name))
             );
+        }
+        for object in [
+            json!({}),
+            json!({"text": "hi"}),
+            json!({"text": 1, "body": null}),
+        ] {
+            assert_eq!(to_message(object), Err(Unusable::NoProperty));
         }
         assert_eq!(
             to_message(json!({"kind": "stream"})),
@@ -336,16 +329,9 @@ mod tests {
     #[test]
     fn from_can_be_left_unchecked() {
         let settings = settings(&[("validate_from_addresses", option_text("no"))]);
-        let mut fresh_id = String::new;
-        let request = &message().envelope;
-        let mut context = Context {
-            request,
-            settings: &settings,
-            fresh_id: &mut fresh_id,
-        };
         let object = json!({"from": "a@elsewhere"});
-        let element = build(object.as_object().unwrap(), &mut context).unwrap();
-        assert_eq!(element.attr("from"), Some("a@elsewhere"));
+        let element = built_by(&settings, &message().envelope, object).unwrap();
+        assert!(element.contains("from='a@elsewhere'"), "{element}");
     }
 
     #[test]

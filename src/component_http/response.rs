@@ -3,30 +3,30 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value;
-
 use super::reply::{self, Context};
-use super::{Failure, Settings};
+use super::{Failure, Settings, object};
+use crate::stanza::allowance::Exhausted;
 use crate::stanza::xml_in::XmlError;
-use crate::stanza::{Element, Envelope, Kind, MAX_DEPTH};
+use crate::stanza::{Allowance, Element, Envelope, Kind, MAX_DEPTH};
 
-/// How many elements an answer may have, all its stanzas together.
+/// How many elements and attributes an answer may have, all its stanzas together.
 ///
-/// Prosody's thread has to make a table of each, and nothing else happens meanwhile. The largest
-/// stanzas in use, rosters and item lists, have some thousands.
-pub const MAX_ELEMENTS: usize = 20_000;
+/// The largest stanzas in use, rosters and item lists, have some thousands.
+pub const MAX_ELEMENTS_AND_ATTRIBUTES: usize = 20_000;
 
 /// Why a reply cannot be used. Nothing of it is sent then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// Happens when the response is longer than the limit, in bytes.
     TooLong(usize),
-    /// Happens when there are more than [`MAX_ELEMENTS`].
-    TooManyElements,
+    /// Happens when there are more than [`MAX_ELEMENTS_AND_ATTRIBUTES`].
+    TooMany,
     /// Happens when the response is not JSON in UTF-8. Holds what the parser said.
     Json(String),
     /// Happens when the response, or an item of its array, is not an object.
     NotAnObject,
+    /// Happens when an object has no property of a reply.
+    NoProperty,
     /// Happens when that property has a value of the wrong type.
     WrongType(&'static str),
     /// Happens when `kind` is not message, presence or iq.
@@ -54,22 +54,23 @@ impl Unusable {
     pub fn summary(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Unusable::TooLong(_) => "it is too long",
-            Unusable::TooManyElements => {
-                return Cow::Owned(format!("it has more than {MAX_ELEMENTS} elements"));
+            Unusable::TooMany => {
+                return Cow::Owned(format!(
+                    "it has more than {MAX_ELEMENTS_AND_ATTRIBUTES} elements and attributes"
+                ));
             }
             Unusable::Json(_) => "it is not valid JSON",
             Unusable::NotAnObject => "it is not a JSON object or an array of them",
+            Unusable::NoProperty => {
+                "it has none of the properties of a reply, such as 'body' or 'stanza'"
+            }
             Unusable::WrongType(name) => {
                 return Cow::Owned(format!(
                     "the property '{name}' has a value of the wrong type"
                 ));
             }
             Unusable::UnknownKind => "the kind is not message, presence or iq",
-            Unusable::Xml(XmlError::NotAStanza) => "the XML is not a message, presence or iq",
-            Unusable::Xml(XmlError::TooDeep) => {
-                return Cow::Owned(format!("the XML is nested deeper than {MAX_DEPTH} levels"));
-            }
-            Unusable::Xml(_) => "the XML is not well-formed",
+            Unusable::Xml(error) => return xml_summary(error),
             Unusable::InvalidJid(name) => {
                 return Cow::Owned(format!("the address in '{name}' is not a valid JID"));
             }
@@ -80,6 +81,39 @@ impl Unusable {
             Unusable::SecondAnswer => "it answers the iq more than once",
             Unusable::ErrorToRoom => "a message of a room is not answered by an error",
         })
+    }
+}
+
+fn xml_summary(error: &XmlError) -> Cow<'static, str> {
+    Cow::Borrowed(match error {
+        XmlError::NotAStanza => "the XML is not a message, presence or iq",
+        XmlError::TooDeep => {
+            return Cow::Owned(format!("the XML is nested deeper than {MAX_DEPTH} levels"));
+        }
+        XmlError::TooMany => return Unusable::TooMany.summary(),
+        XmlError::UncommonName => "a name in the XML is one that many parsers do not take",
+        XmlError::EmptyPrefix
+        | XmlError::ReservedNamespace
+        | XmlError::NotAUri
+        | XmlError::LongNamespace => "a namespace in the XML is one that cannot be used",
+        XmlError::NotWellFormed(_) | XmlError::DuplicateAttribute | XmlError::UndeclaredPrefix => {
+            "the XML is not well-formed"
+        }
+    })
+}
+
+impl From<XmlError> for Unusable {
+    fn from(error: XmlError) -> Self {
+        match error {
+            XmlError::TooMany => Unusable::TooMany,
+            error => Unusable::Xml(error),
+        }
+    }
+}
+
+impl From<Exhausted> for Unusable {
+    fn from(_: Exhausted) -> Self {
+        Unusable::TooMany
     }
 }
 
@@ -190,20 +224,13 @@ fn decode(
         request,
         settings,
         fresh_id,
+        allowance: Allowance::new(MAX_ELEMENTS_AND_ATTRIBUTES),
     };
     let mut stanzas = Vec::new();
-    let mut elements = 0;
-    for item in items(body)? {
-        let Value::Object(object) = item else {
-            return Err(Unusable::NotAnObject);
-        };
-        let stanza = reply::build(&object, &mut context)?;
-        elements += stanza.count();
-        if elements > MAX_ELEMENTS {
-            return Err(Unusable::TooManyElements);
-        }
-        stanzas.push(stanza);
-    }
+    object::for_each(body, &mut |object| {
+        stanzas.push(reply::build(&object, &mut context)?);
+        Ok(())
+    })?;
     match stanzas
         .iter()
         .filter(|stanza| reply::answers(stanza, request))
@@ -215,22 +242,6 @@ fn decode(
     }
     stanzas.retain(|stanza| !stanza.attr("to").is_some_and(|to| settings.is_own(to)));
     Ok(stanzas)
-}
-
-/// The items of the body, an object counting as an array of one.
-fn items(body: &[u8]) -> Result<Vec<Value>, Unusable> {
-    // RFC 8259 §8.1 lets a parser ignore a byte order mark, and some frameworks write one.
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    if body.trim_ascii().is_empty() {
-        return Ok(Vec::new());
-    }
-    match serde_json::from_slice(body).map_err(|error| Unusable::Json(error.to_string()))? {
-        Value::Null => Ok(Vec::new()),
-        Value::Object(object) if object.is_empty() => Ok(Vec::new()),
-        Value::Array(items) => Ok(items),
-        object @ Value::Object(_) => Ok(vec![object]),
-        _ => Err(Unusable::NotAnObject),
-    }
 }
 
 /// Whether a stanza that is about to be sent is one that a room will send back (XEP-0045 §7.4).
@@ -290,7 +301,15 @@ mod tests {
 
     #[test]
     fn bodies_that_say_nothing() {
-        for body in ["", " \r\n", "null", "{}", "[]", "\u{FEFF}[]"] {
+        for body in [
+            "",
+            " \r\n",
+            "null",
+            "{}",
+            "[]",
+            "\u{FEFF}[]",
+            r#"{"body":null}"#,
+        ] {
             assert_eq!(xml(&message().envelope, body), Ok(vec![]), "{body:?}");
             assert_eq!(
                 xml(&iq().envelope, body).unwrap(),
@@ -301,7 +320,11 @@ mod tests {
 
     #[test]
     fn an_array_keeps_its_order() {
-        let replies = xml(&message().envelope, r#"[{"body":"1"},{},{"body":"3"}]"#).unwrap();
+        let replies = xml(
+            &message().envelope,
+            r#"[{"body":"1"},{"kind":"message"},{"body":"3"}]"#,
+        )
+        .unwrap();
         assert_eq!(replies.len(), 3);
         assert!(replies[0].contains("<body>1</body>") && replies[0].contains("id='f1'"));
         assert!(replies[1].ends_with("id='f2'/>"));
@@ -316,11 +339,21 @@ mod tests {
         );
         assert_eq!(unusable(r#"[{"body":"1"},null]"#), Unusable::NotAnObject);
         assert_eq!(unusable(r#"[[]]"#), Unusable::NotAnObject);
+        for body in [
+            r#"[{}]"#,
+            r#"[{"body":"1"},{}]"#,
+            r#"[{"body":null}]"#,
+            r#"{"text":"hi"}"#,
+            r#"{"text":null}"#,
+        ] {
+            assert_eq!(unusable(body), Unusable::NoProperty, "{body}");
+        }
         for body in ["1", "true", "\"hello\""] {
             assert_eq!(unusable(body), Unusable::NotAnObject);
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        for body in ["{", "{}x", "<html>", deep.as_str(), "{'a':1}"] {
+        assert_eq!(unusable(&deep), Unusable::NotAnObject);
+        for body in ["{", "{}x", "[]x", "<html>", "{'a':1}"] {
             assert!(
                 matches!(unusable(body), Unusable::Json(_)),
                 "{}",
@@ -338,22 +371,25 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_bounds() {
+        const MAX: usize = MAX_ELEMENTS_AND_ATTRIBUTES;
         let many = |count| format!("[{}]", vec![r#"{"body":""}"#; count].join(","));
-        assert_eq!(
-            xml(&message().envelope, &many(MAX_ELEMENTS / 2))
-                .unwrap()
-                .len(),
-            10_000
-        );
-        assert_eq!(
-            unusable(&many(MAX_ELEMENTS / 2 + 1)),
-            Unusable::TooManyElements
-        );
+        let replies = xml(&message().envelope, &many(MAX / 2)).unwrap();
+        assert_eq!(replies.len(), 10_000);
+        assert_eq!(unusable(&many(MAX / 2 + 1)), Unusable::TooMany);
         let wide = format!(
             r#"{{"stanza":"<message>{}</message>"}}"#,
-            "<a/>".repeat(MAX_ELEMENTS)
+            "<a/>".repeat(MAX)
         );
-        assert_eq!(unusable(&wide), Unusable::TooManyElements);
+        assert_eq!(unusable(&wide), Unusable::TooMany);
+        let attributes: String = (0..MAX).map(|n| format!(" a{n}=''")).collect();
+        let long = format!(r#"{{"stanza":"<message{attributes}/>"}}"#);
+        assert_eq!(unusable(&long), Unusable::TooMany);
+        let half: String = attributes[..attributes.len() / 2]
+            .trim_end_matches(|c| c != ' ')
+            .into();
+        let stanza = format!(r#"{{"stanza":"<message{half}/>"}}"#);
+        assert!(xml(&message().envelope, &stanza).is_ok());
+        assert_eq!(unusable(&format!("[{stanza},{stanza}]")), Unusable::TooMany);
     }
 
     #[test]

@@ -318,6 +318,7 @@ fn envelope(type_: Attribute, to: Attribute, from: Attribute, id: Attribute) -> 
         from: text(from?),
         type_: type_.map(text),
         id: id.map(text),
+        says_nothing: false,
     })
 }
 

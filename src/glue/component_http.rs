@@ -201,10 +201,7 @@ impl State {
                 ));
             }
             Captured::Head { envelope, payload } => {
-                let payload = payload
-                    .as_ref()
-                    .map(|(name, xmlns)| (name.as_str(), xmlns.as_str()));
-                batch.stanzas = local::answer(&envelope, payload, settings);
+                batch.stanzas = local::answer(&envelope, payload.as_ref(), settings);
             }
             Captured::Unfit(envelope, failure) => {
                 self.dispatcher.fail(&envelope, failure, now, batch)

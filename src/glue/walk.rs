@@ -14,6 +14,8 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Table};
 
 use crate::component_http::Failure;
+use crate::component_http::local::Payload;
+use crate::stanza::signal::is_signal;
 use crate::stanza::xml_out::XmlWriter;
 use crate::stanza::{Envelope, Kind, MAX_DEPTH, Stanza, Texts};
 
@@ -25,8 +27,8 @@ pub enum Captured {
     Head {
         /// Who, to whom, what.
         envelope: Envelope,
-        /// The name and namespace of its first child.
-        payload: Option<(String, String)>,
+        /// Its first child.
+        payload: Option<Payload>,
     },
     /// A stanza of a kind that is wanted whole.
     Whole(Stanza),
@@ -57,11 +59,15 @@ struct Walk {
     kind: Option<Kind>,
     whole: bool,
     head: Head,
-    payload: Option<(Vec<u8>, Vec<u8>)>,
+    payload: Option<RawPayload>,
     lang: Option<Vec<u8>>,
     texts: [Option<Vec<u8>>; TEXTS.len()],
     writer: XmlWriter,
     too_deep: bool,
+    /// Whether a child of the stanza was found that is no signal.
+    says_something: bool,
+    /// That of the child that was looked at last. It stands here since Lua may raise meanwhile.
+    namespace: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -70,6 +76,14 @@ struct Head {
     from: Option<Vec<u8>>,
     type_: Option<Vec<u8>>,
     id: Option<Vec<u8>>,
+}
+
+/// The name, namespace and `node` of the stanza's first child.
+#[derive(Default)]
+struct RawPayload {
+    name: Vec<u8>,
+    xmlns: Vec<u8>,
+    node: Option<Vec<u8>>,
 }
 
 /// The children whose text a request repeats, in the order of `Walk::texts`.
@@ -102,7 +116,7 @@ impl Walk {
                     self.element(state, STANZA, 1);
                 } else {
                     self.attributes(state, STANZA, 1);
-                    self.find_payload(state);
+                    self.look_at_children(state);
                 }
             }
             ffi::lua_settop(state, 0);
@@ -211,6 +225,7 @@ impl Walk {
             let place = field(state, child, NAME_KEY, |name| {
                 TEXTS.iter().position(|text| *text == name)
             });
+            self.listen(state, child);
             let Some(place) = place.flatten().filter(|place| self.texts[*place].is_none()) else {
                 return;
             };
@@ -231,24 +246,45 @@ impl Walk {
         }
     }
 
-    /// Keeps the name and namespace of the first child.
+    /// Looks whether a child of the stanza says something, until one has.
+    ///
+    /// # Safety
+    /// As for [`field`], with the keys on the stack and two free slots.
+    unsafe fn listen(&mut self, state: *mut lua_State, child: c_int) {
+        if self.says_something {
+            return;
+        }
+        // SAFETY: as promised by the caller.
+        unsafe {
+            self.namespace = xmlns(state, child).unwrap_or_default();
+            let is_signal = field(state, child, NAME_KEY, |name| {
+                is_signal(name, &self.namespace)
+            });
+            self.says_something = is_signal == Some(false);
+        }
+    }
+
+    /// Keeps the name and namespace of the first child, and looks whether any says something.
     ///
     /// # Safety
     /// As for [`run`](Self::run), with the keys on the stack.
-    unsafe fn find_payload(&mut self, state: *mut lua_State) {
+    unsafe fn look_at_children(&mut self, state: *mut lua_State) {
         // SAFETY: as promised by the caller; every slot pushed is popped again.
         unsafe {
             for index in 1..=ffi::lua_rawlen(state, STANZA) {
                 ffi::lua_rawgeti(state, STANZA, index as _);
                 let child = ffi::lua_gettop(state);
                 if ffi::lua_type(state, child) == ffi::LUA_TTABLE {
-                    self.payload = field(state, child, NAME_KEY, <[u8]>::to_vec)
-                        .map(|name| (name, Vec::new()));
-                    if let Some((_, namespace)) = &mut self.payload {
-                        *namespace = xmlns(state, child).unwrap_or_default();
+                    if self.payload.is_none() {
+                        ffi::lua_pushlstring(state, c"node".as_ptr(), 4);
+                        let payload = self.payload.insert(RawPayload::default());
+                        payload.name =
+                            field(state, child, NAME_KEY, <[u8]>::to_vec).unwrap_or_default();
+                        payload.xmlns = xmlns(state, child).unwrap_or_default();
+                        payload.node = attribute(state, child, child + 1);
+                        ffi::lua_settop(state, child);
                     }
-                    ffi::lua_settop(state, child - 1);
-                    return;
+                    self.listen(state, child);
                 }
                 ffi::lua_settop(state, child - 1);
             }
@@ -266,11 +302,16 @@ impl Walk {
             from: lossy(from),
             type_: self.head.type_.map(lossy),
             id: self.head.id.map(lossy),
+            says_nothing: kind == Kind::Message && !self.says_something,
         };
         if !self.whole {
             let payload = self
                 .payload
-                .map(|(name, xmlns)| (lossy(name), lossy(xmlns)));
+                .map(|RawPayload { name, xmlns, node }| Payload {
+                    name: lossy(name),
+                    xmlns: lossy(xmlns),
+                    node: node.map(lossy),
+                });
             return Captured::Head { envelope, payload };
         }
         if self.too_deep {
@@ -330,20 +371,29 @@ unsafe fn field<T>(
 /// The `xmlns` attribute of an element.
 ///
 /// # Safety
-/// As for [`field`], with the keys on the stack and two free slots.
+/// As for [`attribute`].
 unsafe fn xmlns(state: *mut lua_State, element: c_int) -> Option<Vec<u8>> {
+    // SAFETY: as promised by the caller.
+    unsafe { attribute(state, element, XMLNS_KEY) }
+}
+
+/// The attribute of an element whose name is at that place of the stack.
+///
+/// # Safety
+/// As for [`field`], with the keys on the stack and two free slots.
+unsafe fn attribute(state: *mut lua_State, element: c_int, name: c_int) -> Option<Vec<u8>> {
     // SAFETY: as promised by the caller; the slot pushed is popped again.
     unsafe {
         ffi::lua_pushvalue(state, ATTR_KEY);
         ffi::lua_rawget(state, element);
         let attributes = ffi::lua_gettop(state);
-        let xmlns = if ffi::lua_type(state, attributes) == ffi::LUA_TTABLE {
-            field(state, attributes, XMLNS_KEY, <[u8]>::to_vec)
+        let value = if ffi::lua_type(state, attributes) == ffi::LUA_TTABLE {
+            field(state, attributes, name, <[u8]>::to_vec)
         } else {
             None
         };
         ffi::lua_settop(state, attributes - 1);
-        xmlns
+        value
     }
 }
 

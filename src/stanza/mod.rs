@@ -3,15 +3,20 @@
 //! Nothing in here knows of Lua, threads or HTTP. An [`Element`] follows the conventions of Prosody's
 //! `util.stanza`, so that building a Lua table from one is a plain copy.
 
+pub mod allowance;
 pub mod chars;
 pub mod element;
 pub mod error;
 pub mod jid;
+pub mod names;
+pub mod namespaces;
+pub mod signal;
 pub mod xml_in;
 pub mod xml_out;
 
 use std::fmt;
 
+pub use allowance::Allowance;
 pub use element::{Element, Node};
 pub use error::{Condition, ErrorType, StanzaError};
 
@@ -63,6 +68,8 @@ pub struct Envelope {
     pub type_: Option<String>,
     /// The `id` attribute.
     pub id: Option<String>,
+    /// Whether it is a message all of whose children are [signals](signal::is_signal).
+    pub says_nothing: bool,
 }
 
 impl fmt::Display for Envelope {
@@ -112,9 +119,10 @@ impl Envelope {
     }
 
     /// The error stanza that answers this one, or `None` if it must not be answered by one: an error or
-    /// an answer itself, or a message of a room, which would throw its sender out for it.
+    /// an answer itself, a message of a room, which would throw its sender out for it, or a message that
+    /// says nothing, for which clients would show an error that nobody can make sense of.
     pub fn error_reply(&self, error: &StanzaError) -> Option<Element> {
-        if !self.is_answerable() || self.is_groupchat() {
+        if !self.is_answerable() || self.is_groupchat() || self.says_nothing {
             return None;
         }
         Some(self.reply(Some("error")).with_child(error.to_element()))
@@ -178,6 +186,7 @@ mod tests {
             from: "romeo@example/orchard".into(),
             type_: type_.map(str::to_owned),
             id: Some("1".into()),
+            says_nothing: false,
         }
     }
 
@@ -195,6 +204,15 @@ mod tests {
         assert!(answered(Kind::Iq, Some("set")));
         assert!(!answered(Kind::Iq, Some("result")));
         assert!(!answered(Kind::Iq, Some("error")));
+    }
+
+    #[test]
+    fn a_message_that_says_nothing_gets_no_error() {
+        let mut message = envelope(Kind::Message, Some("chat"));
+        message.says_nothing = true;
+        let error = StanzaError::new(ErrorType::Cancel, Condition::ItemNotFound);
+        assert_eq!(message.error_reply(&error), None);
+        assert!(message.is_answerable());
     }
 
     #[test]
