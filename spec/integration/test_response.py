@@ -153,7 +153,10 @@ def test_addresses_are_prepared(bot, peer):
     assert (received.to, received.sender) == (peer.jid, "other@bot.test/Resource")
 
 
-@pytest.mark.parametrize("node, resource", [("\U0001f916", "\U0001f4f1 \U0001f469\U0001f3fd"), ("\u0378", "\U0001faea")])
+@pytest.mark.parametrize("node, resource", [
+    ("\U0001f916", "\U0001f4f1 \U0001f469\U0001f3fd"),
+    ("\u0378", "\U0001faea"),
+])
 def test_addresses_that_the_server_lets_in(bot, peers, node, resource):
     """Whatever has come to the bot as an address can be said back by its service."""
     peer = peers.peer(f"{node}@peers.test/{resource}")

@@ -89,9 +89,9 @@ OBJECTS = {
 }
 
 NOTHING_KNOWN = {
-    "unknown property": '{"text": "%s"}' % SECRET,
+    "unknown property": json.dumps({"text": SECRET}),
     "unknown property, null": '{"text": null}',
-    "unknown property beside null": '{"text": "%s", "body": null}' % SECRET,
+    "unknown property beside null": json.dumps({"text": SECRET, "body": None}),
     "empty object in an array": "[{}]",
     "empty object beside another": '[{"body": "good"}, {}]',
 }
