@@ -52,36 +52,34 @@ pub fn prepare(jid: &str) -> Result<String, InvalidJid> {
 
 /// Without the final dot of a fully qualified name. Nameprep (RFC 3491) leaves to others what no name of a
 /// host can have.
-fn prepare_domain(domain: &str) -> Result<String, InvalidJid> {
-    let never = |c: char| c.is_ascii_control() || c == ' ' || c == '@';
+fn prepare_domain(domain: &str) -> Result<Cow<'_, str>, InvalidJid> {
+    let never = |byte: u8| byte.is_ascii_control() || byte == b' ' || byte == b'@';
     let domain = domain.strip_suffix('.').unwrap_or(domain);
-    if domain.contains(never) {
+    if domain.bytes().any(never) {
         return Err(InvalidJid);
     }
     part(domain, stringprep::nameprep)
 }
 
-fn part(
-    text: &str,
-    profile: impl for<'a> Fn(&'a str) -> Result<Cow<'a, str>, stringprep::Error>,
-) -> Result<String, InvalidJid> {
-    let prepared = with_unassigned(text, profile)?;
+/// A profile of stringprep (RFC 3454).
+type Profile = fn(&str) -> Result<Cow<'_, str>, stringprep::Error>;
+
+fn part(text: &str, profile: Profile) -> Result<Cow<'_, str>, InvalidJid> {
+    let prepared = if text.is_ascii() || !text.contains(unassigned_code_point) {
+        profile(text).map_err(|_| InvalidJid)?
+    } else {
+        Cow::Owned(with_unassigned(text, profile)?)
+    };
     if prepared.is_empty() || prepared.len() > MAX_PART {
         return Err(InvalidJid);
     }
     Ok(prepared)
 }
 
-/// Applies a profile of stringprep as to a query, which may have characters that Unicode 3.2 does not know
-/// (RFC 3454 §7), emoji among them: they stay as they are. The crate's profiles are those for stored
-/// strings, so that a character stands in for each that they would refuse.
-fn with_unassigned(
-    text: &str,
-    profile: impl for<'a> Fn(&'a str) -> Result<Cow<'a, str>, stringprep::Error>,
-) -> Result<String, InvalidJid> {
-    if !text.contains(unassigned_code_point) {
-        return profile(text).map(Cow::into_owned).map_err(|_| InvalidJid);
-    }
+/// Applies a profile as to a query, which may have characters that Unicode 3.2 does not know (RFC 3454
+/// §7), emoji among them: they stay as they are. The crate's profiles are those for stored strings, so that
+/// a character stands in for each that they would refuse.
+fn with_unassigned(text: &str, profile: Profile) -> Result<String, InvalidJid> {
     // No profile changes or minds these symbols.
     let stand_in = ('\u{2600}'..='\u{2613}')
         .find(|symbol| !text.contains(*symbol))
