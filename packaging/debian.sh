@@ -32,4 +32,7 @@ dpkg-buildpackage -d --build=binary --unsigned-changes --unsigned-buildinfo
 cd ..
 # What is suppressed matters to an upload to Debian alone.
 lintian --fail-on error,warning --suppress-tags bogus-mail-host,initial-upload-closes-no-bugs ./*.changes
+# An earlier version would be installed beside this one by whoever installs what is there.
+rm -f "$directory"/prosody-components*_*.deb "$directory"/prosody-components_*.buildinfo \
+	"$directory"/prosody-components_*.changes
 mv ./*.deb ./*.buildinfo ./*.changes "$directory"
