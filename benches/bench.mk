@@ -1,5 +1,8 @@
 # Benchmarks: included by the Makefile.
 
+# The benchmarks use the Prosody and the clients of the integration tests.
+BENCHMARK = $(ON_PROSODY) PYTHONPATH=spec/integration $(PYTHON)
+
 LOAD := --manifest-path benches/load/Cargo.toml --target-dir target/load
 
 .PHONY: bench
@@ -7,13 +10,13 @@ bench: ## Measure against Prosody's own limit, in about three minutes (BENCH='--
 	@$(PREREQUISITES) cargo cc prosody
 	@$(MAKE) --no-print-directory all
 	$(CARGO) build --locked --release $(LOAD)
-	$(ON_PROSODY) $(PYTHON) benches/run.py $(or $(BENCH),--save)
+	$(BENCHMARK) benches/run.py $(or $(BENCH),--save)
 
 .PHONY: bench-strategies
 bench-strategies: ## Measure the strategies of client_proxy with a slow client among fast ones
 	@$(PREREQUISITES) cargo cc prosody
 	@$(MAKE) --no-print-directory all
-	$(ON_PROSODY) $(PYTHON) benches/strategies.py
+	$(BENCHMARK) benches/strategies.py
 
 MICRO := --manifest-path benches/micro/Cargo.toml --target-dir target/micro
 

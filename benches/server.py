@@ -4,15 +4,12 @@ import contextlib
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
 
+from harness.config import external_component
+from harness.prosody import Prosody
+
 BENCHES = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(BENCHES.parent / "spec" / "integration"))
-
-from harness.config import external_component  # noqa: E402
-from harness.prosody import Prosody  # noqa: E402
-
 PROGRAMS = BENCHES.parent / "target/load/release"
 SECRET = "bench"
 LOAD_HOST = "load.bench.test"
