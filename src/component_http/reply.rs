@@ -3,6 +3,7 @@
 use super::Settings;
 use super::object::Object;
 use super::response::Unusable;
+use crate::stanza::jid::InvalidJid;
 use crate::stanza::{Allowance, Element, Envelope, Kind, chars, jid, xml_in};
 
 /// What a reply depends on.
@@ -82,12 +83,12 @@ fn from_properties(object: &Object, request: &Envelope) -> Result<(Kind, Element
 fn address(element: &mut Element, context: &Context) -> Result<(), Unusable> {
     let request = context.request;
     let to = match element.attr("to") {
-        Some(to) => jid::prepare(to).map_err(|_| Unusable::InvalidJid("to"))?,
+        Some(to) => prepared(to, request).map_err(|_| Unusable::InvalidJid("to"))?,
         None if request.is_groupchat() => jid::bare(&request.from).to_owned(),
         None => request.from.clone(),
     };
     let from = match element.attr("from") {
-        Some(from) => jid::prepare(from).map_err(|_| Unusable::InvalidJid("from"))?,
+        Some(from) => prepared(from, request).map_err(|_| Unusable::InvalidJid("from"))?,
         None => request.to.clone(),
     };
     if context.settings.validate_from && !context.settings.is_own(&from) {
@@ -96,6 +97,19 @@ fn address(element: &mut Element, context: &Context) -> Result<(), Unusable> {
     element.set_attr("to", to);
     element.set_attr("from", from);
     Ok(())
+}
+
+/// The address as it is sent. One that came with the request is what Prosody itself has made of it, and
+/// stays so, whichever library Prosody does that with.
+fn prepared(address: &str, request: &Envelope) -> Result<String, InvalidJid> {
+    let came_along = [&request.from, &request.to]
+        .into_iter()
+        .any(|known| known == address || jid::bare(known) == address);
+    if came_along && !address.is_empty() {
+        Ok(address.to_owned())
+    } else {
+        jid::prepare(address)
+    }
 }
 
 /// Sees to an id: the request's on the answer to an iq, else a fresh one where there is none.
@@ -324,6 +338,28 @@ mod tests {
                 Err(Unusable::ForeignFrom)
             );
         }
+    }
+
+    #[test]
+    fn what_came_with_the_request_can_be_said_back() {
+        let mut request = message().envelope;
+        // Some library lets it through: to us it is no JID.
+        request.from = "a@b c/\u{202E}".into();
+        request.to = "\u{202E}@bot.example/r".into();
+        for (to, from) in [
+            ("a@b c/\u{202E}", "\u{202E}@bot.example/r"),
+            ("a@b c", "\u{202E}@bot.example"),
+        ] {
+            let element = built(&request, json!({"to": to, "from": from})).unwrap();
+            assert!(element.contains(&format!("to='{to}' from='{from}'")));
+        }
+        let other = built(&request, json!({"to": "a@b c/other"}));
+        assert_eq!(other, Err(Unusable::InvalidJid("to")));
+        request.to = String::new();
+        assert_eq!(
+            built(&request, json!({"to": ""})),
+            Err(Unusable::InvalidJid("to"))
+        );
     }
 
     #[test]
