@@ -38,10 +38,19 @@ pub fn notes(lua: &Lua, notes: &[Note]) -> mlua::Result<Option<Table>> {
     if notes.is_empty() {
         return Ok(None);
     }
-    let lines = notes
-        .iter()
-        .flat_map(|note| [note.level.as_str(), note.text.as_str()]);
-    lua.create_sequence_from(lines).map(Some)
+    // SAFETY: what is left on the stack is one table. An error of Lua (memory is the only one) leaves the
+    // closure, which owns nothing.
+    unsafe {
+        lua.exec_raw((), |state| {
+            ffi::lua_createtable(state, 2 * notes.len() as c_int, 0);
+            for (index, note) in (1..).step_by(2).zip(notes) {
+                push_string(state, note.level.as_str());
+                ffi::lua_rawseti(state, 1, index);
+                push_string(state, &note.text);
+                ffi::lua_rawseti(state, 1, index + 1);
+            }
+        })
+    }
 }
 
 const METATABLE: c_int = 1;
