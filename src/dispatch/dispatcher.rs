@@ -204,7 +204,6 @@ impl Dispatcher {
         };
         let held = std::mem::take(held);
         self.phase = Phase::Running(pool);
-        batch.notes.extend(self.service().shortage());
         for id in held {
             // An iq that has expired meanwhile is not there any more.
             if let Some(outstanding) = self.outstanding.get_mut(&id) {

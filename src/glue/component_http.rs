@@ -95,7 +95,10 @@ impl UserData for Component {
 impl Component {
     /// `component:introduce()`: what to log when the component has come up, as levels and lines in turn.
     fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<Table>> {
-        build::notes(lua, &this.service().settings.introduction())
+        let service = this.service();
+        let mut notes = service.settings.introduction();
+        notes.extend(service.shortage());
+        build::notes(lua, &notes)
     }
 
     /// `component:receive(stanza)`: takes a stanza in. Returns nothing, or
