@@ -43,6 +43,9 @@ impl Connector<()> for SocketConnector {
         details: &ConnectionDetails,
         _: Option<()>,
     ) -> Result<Option<Self::Out>, Error> {
+        if details.timeout.after.is_zero() {
+            return Err(Error::Timeout(details.timeout.reason));
+        }
         // To wait for a permit counts for the whole exchange, not as connecting.
         let end = Instant::now() + time_left(details);
         let permit = self.share.take(end)?;
