@@ -8,27 +8,28 @@
 //!    [`stanza::Stanza`] of it: owned data.
 //! 2. The [`dispatch::Dispatcher`] puts it into the lane of its conversation, and hands it to the worker
 //!    threads when its turn comes. All of that is on Prosody's thread and takes microseconds.
-//! 3. A worker carries the [`dispatch::exchange::Exchange`] out: it writes the JSON of
-//!    [`component_http::request`], POSTs it by [`dispatch::http`], and lets
-//!    [`component_http::response`] say what the answer means: stanzas, or a
+//! 3. A worker makes the [`component_http::Attempt`]: it writes the JSON of [`component_http::request`],
+//!    POSTs it by [`http`], and lets [`component_http::response`] say what the answer means: stanzas, or a
 //!    [`component_http::Failure`].
-//! 4. The outcome waits in [`dispatch::completions`], whose file descriptor wakes Prosody's event loop.
+//! 4. The outcome waits in [`engine::Completions`], whose file descriptor wakes Prosody's event loop.
 //!    The shim drains it, `glue` builds tables, and the shim sends them.
 //!
 //! The other module, `lua/mod_client_proxy.lua`, needs no thread: [`client_proxy::Proxy`] says at once
 //! with which addresses a request or its answer is sent on.
 //!
-//! The arrows point one way: shim, `glue`, `dispatch`, `component_http` or `client_proxy`, `stanza`. Only
-//! `glue` knows of Lua, and only with one of the features `lua51` to `lua54` or `luajit`; only `dispatch`
-//! knows of threads and HTTP. To read it, begin with [`component_http`], then [`dispatch::exchange`], or
-//! with [`client_proxy`].
+//! The arrows point one way: shim, `glue`, `dispatch`, `component_http` or `client_proxy`, `stanza`; and
+//! `component_http`, `http`, `engine`. Only `glue` knows of Lua, and only with one of the features `lua51`
+//! to `lua54` or `luajit`. Neither `http` nor `engine` knows of XMPP, and `engine`, which has the threads,
+//! not of HTTP either. To read it, begin with [`component_http::attempt`], or with [`client_proxy`].
 #![deny(missing_docs)]
 
 pub mod client_proxy;
 pub mod component_http;
 pub mod dispatch;
+pub mod engine;
 #[cfg(feature = "lua")]
 pub mod glue;
+pub mod http;
 pub mod notes;
 pub mod options;
 pub mod stanza;

@@ -1,8 +1,12 @@
 //! A component written as a web service: which stanzas are POSTed, as what, and what the answer means.
 //!
-//! Pure: no Lua, no thread, no clock, no HTTP. A stanza that is taken becomes a [`request`]; what comes
-//! back is judged by [`response`], read by `object`, turned into stanzas by `reply`; whatever goes wrong is a [`Failure`].
+//! A stanza that is taken becomes a [`request`]; what comes back is judged by [`response`], read by
+//! `object`, turned into stanzas by `reply`; whatever goes wrong is a [`Failure`]. All of that is pure: no
+//! Lua, no thread, no clock, no HTTP. Only the [`attempt`], which a worker makes, puts it together and has
+//! it POSTed.
 
+pub mod attempt;
+mod client;
 pub mod failure;
 pub mod local;
 mod object;
@@ -13,6 +17,8 @@ pub mod request;
 pub mod response;
 pub mod settings;
 
+pub use attempt::Attempt;
+pub use client::client;
 pub use failure::Failure;
 pub use outage::Outage;
 pub use reflections::Reflections;

@@ -2,25 +2,17 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::percent_decode_str;
-use url::Url;
-
+use crate::engine::Budget;
+use crate::http::Endpoint;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
 use crate::stanza::{Kind, Stanza, jid};
 
+const URL_OPTION: &str = "component_post_url";
 const STANZAS_OPTION: &str = "component_post_stanzas";
 
 /// The name that the pure-Lua module read in its place.
 pub const DEPRECATED_STANZAS_OPTION: &str = "post_stanza_types";
-
-/// Bytes that a URL may have, without credentials and encoded. RFC 9110 §4.1 asks for 8,000 at least.
-pub const MAX_URL: usize = 8192;
-
-/// Bytes that user and password may have together.
-pub const MAX_CREDENTIALS: usize = 8192;
 
 /// Whose stanzas a component takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +21,6 @@ pub enum Scope {
     Component,
     /// A host with accounts: only what is addressed to the host itself.
     VirtualHost,
-}
-
-/// Where to POST.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The URL without credentials and fragment.
-    pub url: String,
-    /// The `Authorization` header that the URL's credentials make (RFC 7617).
-    pub authorization: Option<String>,
-    /// Scheme, host and port: what may be logged. Path and query may hold a secret.
-    pub origin: String,
 }
 
 /// The settings of one component.
@@ -123,7 +104,7 @@ impl Settings {
         notes.push(Note::info(format!(
             "POSTs {} to {}: up to {} at a time and {} waiting, {} s for each{}{}",
             kinds.join(", "),
-            self.endpoint.origin,
+            self.endpoint.origin(),
             self.concurrency,
             self.queue_size,
             self.timeout.as_secs_f64(),
@@ -135,6 +116,21 @@ impl Settings {
             },
         )));
         notes
+    }
+
+    /// What an admin has to know if the process may not open as many files as these settings ask for.
+    pub fn shortage(&self, budget: Budget) -> Option<Note> {
+        if self.concurrency <= budget.most() {
+            return None;
+        }
+        Some(Note::warn(format!(
+            "component_post_concurrency is {}, but of the files that Prosody may have open no more than {} \
+             can be connections of this component: raise the limit with LimitNOFILE={} in Prosody's systemd \
+             unit, elsewhere with ulimit -n",
+            self.concurrency,
+            budget.most(),
+            budget.limit_for(self.concurrency),
+        )))
     }
 
     /// Whether stanzas of that kind are POSTed.
@@ -196,60 +192,11 @@ fn forwarded(options: &Options) -> Result<(Vec<Kind>, bool), OptionError> {
 }
 
 fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
-    const OPTION: &str = "component_post_url";
-    let problem = |text: String| OptionError::new(OPTION, text);
-    let text = options.text(OPTION)?.ok_or_else(|| {
-        problem("is missing: set it to the http or https URL of the service".into())
+    let text = options.text(URL_OPTION)?.ok_or_else(|| {
+        let problem = "is missing: set it to the http or https URL of the service";
+        OptionError::new(URL_OPTION, problem)
     })?;
-    if !names_a_host(&text) {
-        let right = "must be an http or https URL, such as \"https://example.com/bot\"";
-        return Err(problem(right.into()));
-    }
-    let mut url = Url::parse(&text)
-        .map_err(|error| problem(format!("is not a URL that can be used: {error}")))?;
-    let authorization = authorization(&url).map_err(|()| {
-        problem(format!(
-            "has a user and password of more than {MAX_CREDENTIALS} bytes"
-        ))
-    })?;
-    let cleared = url.set_username("").and_then(|()| url.set_password(None));
-    debug_assert!(
-        cleared.is_ok(),
-        "an http URL with a host can lose its credentials"
-    );
-    url.set_fragment(None);
-    if url.as_str().len() > MAX_URL {
-        return Err(problem(format!("is longer than {MAX_URL} bytes")));
-    }
-    Ok(Endpoint {
-        origin: url.origin().ascii_serialization(),
-        url: url.into(),
-        authorization,
-    })
-}
-
-/// Whether a host stands where it has to (RFC 9110 §4.2). A parser for browsers would look for it further
-/// on, and take `http:///path` for a host.
-fn names_a_host(url: &str) -> bool {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
-        && !rest.is_empty()
-        && !rest.starts_with(['/', '\\', '?', '#'])
-}
-
-/// The `Authorization` header, or an error if it would be too long.
-fn authorization(url: &Url) -> Result<Option<String>, ()> {
-    let password = url.password().unwrap_or_default();
-    if url.username().is_empty() && password.is_empty() {
-        return Ok(None);
-    }
-    let mut credentials: Vec<u8> = percent_decode_str(url.username()).collect();
-    credentials.push(b':');
-    credentials.extend(percent_decode_str(password));
-    if credentials.len() > MAX_CREDENTIALS {
-        return Err(());
-    }
-    Ok(Some(format!("Basic {}", BASE64.encode(credentials))))
+    Endpoint::parse(&text).map_err(|error| OptionError::new(URL_OPTION, error.to_string()))
 }
 
 #[cfg(test)]
@@ -282,51 +229,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn credentials_leave_the_url() {
-        let url = "https://me%40x:p%3Aw@example.com:8443/a?b=c#d";
-        let endpoint = settings(&[("component_post_url", text(url))]).endpoint;
-        assert_eq!(endpoint.url, "https://example.com:8443/a?b=c");
-        assert_eq!(endpoint.origin, "https://example.com:8443");
-        let expected = format!("Basic {}", BASE64.encode("me@x:p:w"));
-        assert_eq!(endpoint.authorization.as_deref(), Some(expected.as_str()));
-        assert_eq!(settings(&[]).endpoint.authorization, None);
-    }
-
-    #[test]
-    fn the_url_is_http_or_https_and_never_repeated() {
-        for url in [
-            "",
-            "secret",
-            "ftp://secret/",
-            "http://",
-            "mailto:secret@x",
-            "https://secret:x/",
-            "http:///secret",
-            "https:secret",
-            "http:/secret/",
-            "https://?secret",
-        ] {
+    fn what_is_wrong_with_the_url_is_said_of_its_option() {
+        for url in ["", "ftp://secret/", "http:///secret"] {
             let error = read(Scope::Component, &[("component_post_url", text(url))]).unwrap_err();
             assert_eq!(error.option, "component_post_url");
             assert!(!error.to_string().contains("secret"), "{error}");
-            assert!(!error.to_string().contains("relative"), "{error}");
         }
-    }
-
-    #[test]
-    fn what_is_too_long_to_send_is_refused() {
-        let at_most = "x".repeat(MAX_URL - "http://h/".len());
-        let password = "p".repeat(MAX_CREDENTIALS - "u:".len());
-        let endpoint = |credentials: &str, path: &str| {
-            let url = text(&format!("http://{credentials}h/{path}"));
-            read(Scope::Component, &[("component_post_url", url)])
-        };
-        assert!(endpoint(&format!("u:{password}@"), &at_most).is_ok());
-        let error = endpoint("", &format!("{at_most}x")).unwrap_err();
-        assert!(error.to_string().contains("8192 bytes"), "{error}");
-        let error = endpoint(&format!("u:{password}p@"), "").unwrap_err();
-        assert!(error.to_string().contains("password"), "{error}");
-        assert!(!error.to_string().contains("ppp"), "{error}");
     }
 
     #[test]

@@ -6,17 +6,16 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::completions::Completions;
-use super::exchange::{Concluded, Exchange, ExchangeId, Report};
-use super::http::Service;
 use super::lanes::{Lane, Lanes};
-use super::pool::Pool;
-use crate::component_http::{Failure, Outage, Outcome, Reflections, response};
+use crate::component_http::attempt::{Concluded, ExchangeId, Report};
+use crate::component_http::{Attempt, Failure, Outage, Outcome, Reflections, Settings, response};
+use crate::engine::{Completions, Pool};
+use crate::http::Client;
 use crate::notes::{Complaints, Level, Note};
 use crate::stanza::{Element, Envelope, Kind, Stanza};
 
@@ -43,11 +42,14 @@ impl Batch {
 
 /// The exchanges of one component.
 pub struct Dispatcher {
-    service: Arc<Mutex<Arc<Service>>>,
-    /// Services of before, with which exchanges may still be under way.
-    former: Vec<Weak<Service>>,
+    settings: Arc<Settings>,
+    client: Arc<Client>,
+    /// Clients of before, by which exchanges may still be under way.
+    former: Vec<Weak<Client>>,
     outstanding: HashMap<ExchangeId, Outstanding>,
     last_id: ExchangeId,
+    /// Makes the numbers of exchanges unique among components and restarts.
+    nonce: u64,
     lanes: Lanes<ExchangeId>,
     /// How many of the outstanding are with the workers.
     dispatched: usize,
@@ -56,7 +58,7 @@ pub struct Dispatcher {
     reflections: Reflections,
     complaints: Complaints,
     outage: Outage,
-    completions: Arc<Completions>,
+    completions: Arc<Completions<Concluded>>,
     /// Stanzas that wait to be sent.
     outbox: VecDeque<Element>,
     phase: Phase,
@@ -65,7 +67,7 @@ pub struct Dispatcher {
 enum Phase {
     /// No thread yet. Holds the exchanges for the workers to come.
     Resting(Vec<ExchangeId>),
-    Running(Pool),
+    Running(Pool<Attempt>),
     /// The end has begun, and these are to be concluded.
     Stopping {
         finished: VecDeque<Concluded>,
@@ -81,16 +83,18 @@ struct Outstanding {
 }
 
 impl Dispatcher {
-    /// A dispatcher without threads.
+    /// A dispatcher without threads, for a component with these settings and their client.
     ///
     /// # Errors
     /// If the process has no file descriptor left.
-    pub fn new(service: Service) -> Result<Self, Errno> {
+    pub fn new(settings: Settings, client: Client) -> Result<Self, Errno> {
         Ok(Dispatcher {
-            service: Arc::new(Mutex::new(Arc::new(service))),
+            settings: Arc::new(settings),
+            client: Arc::new(client),
             former: Vec::new(),
             outstanding: HashMap::new(),
             last_id: 0,
+            nonce: rand::random(),
             lanes: Lanes::default(),
             dispatched: 0,
             deadlines: BinaryHeap::new(),
@@ -103,19 +107,28 @@ impl Dispatcher {
         })
     }
 
-    /// The current service.
-    pub fn service(&self) -> Arc<Service> {
-        current(&self.service)
+    /// The current settings.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
-    /// Changes the service. What is under way ends with the old one; what waits goes to the new one.
-    pub fn reconfigure(&mut self, service: Arc<Service>) {
+    /// What an admin is told when the component has come up.
+    pub fn introduction(&self) -> Vec<Note> {
+        let mut notes = self.settings.introduction();
+        notes.extend(self.settings.shortage(self.client.budget()));
+        notes
+    }
+
+    /// Goes on with the exchanges of another dispatcher by the settings of this one, and leaves the other
+    /// with nothing to do. What is under way ends as it began; what waits goes to the new service.
+    pub fn adopt(&mut self, old: &mut Dispatcher) {
+        std::mem::swap(self, old);
+        self.settings = Arc::clone(&old.settings);
+        let former = std::mem::replace(&mut self.client, Arc::clone(&old.client));
         if let Phase::Running(pool) = &self.phase {
-            pool.set_limit(service.settings.concurrency);
+            pool.reconfigure(self.settings.concurrency, self.client.idle());
         }
-        let mut current = self.service.lock().unwrap_or_else(PoisonError::into_inner);
-        let former = std::mem::replace(&mut *current, service);
-        self.former.retain(|service| service.strong_count() > 0);
+        self.former.retain(|client| client.strong_count() > 0);
         self.former.push(Arc::downgrade(&former));
     }
 
@@ -145,8 +158,7 @@ impl Dispatcher {
         if matches!(self.phase, Phase::Stopping { .. }) {
             return self.fail(&stanza.envelope, Failure::Stopped, now, batch);
         }
-        let service = self.service();
-        let settings = &service.settings;
+        let settings = &self.settings;
         let lane = if settings.ordered {
             self.lanes.lane_of(&stanza.envelope)
         } else {
@@ -176,7 +188,7 @@ impl Dispatcher {
             None => Some(id),
         };
         if let Some(id) = free {
-            self.dispatch(id, service);
+            self.dispatch(id);
         }
     }
 
@@ -190,11 +202,8 @@ impl Dispatcher {
         if held.is_empty() {
             return true;
         }
-        let service = Arc::clone(&self.service);
-        let limit = current(&service).settings.concurrency;
-        let pool = match Pool::start(limit, Arc::clone(&self.completions), move || {
-            current(&service)
-        }) {
+        let (limit, idle) = (self.settings.concurrency, self.client.idle());
+        let pool = match Pool::start(limit, idle, Arc::clone(&self.completions)) {
             Ok(pool) => pool,
             Err(error) => {
                 let trouble = format!("the system has no thread to give: {error}");
@@ -209,7 +218,7 @@ impl Dispatcher {
             if let Some(outstanding) = self.outstanding.get_mut(&id) {
                 outstanding.dispatched = false;
                 self.dispatched -= 1;
-                self.dispatch(id, self.service());
+                self.dispatch(id);
             }
         }
         true
@@ -297,22 +306,25 @@ impl Dispatcher {
         let before = std::mem::replace(&mut self.phase, Phase::Stopping { finished, rest });
         if let Phase::Running(pool) = before {
             let former = self.former.iter().filter_map(Weak::upgrade);
-            pool.stop(former.chain([self.service()]).collect());
+            let clients: Vec<_> = former.chain([Arc::clone(&self.client)]).collect();
+            pool.stop(move || clients.iter().for_each(|client| client.shut_down()));
         }
     }
 
-    fn dispatch(&mut self, id: ExchangeId, service: Arc<Service>) {
+    fn dispatch(&mut self, id: ExchangeId) {
         let Some(outstanding) = self.outstanding.get_mut(&id) else {
             return;
         };
         outstanding.dispatched = true;
         self.dispatched += 1;
         match &mut self.phase {
-            Phase::Running(pool) => pool.run(Exchange {
+            Phase::Running(pool) => pool.run(Attempt {
                 id,
+                nonce: self.nonce,
                 stanza: Arc::downgrade(&outstanding.stanza),
                 deadline: outstanding.deadline,
-                service,
+                settings: Arc::clone(&self.settings),
+                client: Arc::clone(&self.client),
             }),
             Phase::Resting(held) => held.push(id),
             // Whatever is outstanding is about to be concluded.
@@ -351,7 +363,7 @@ impl Dispatcher {
         };
         self.dispatched -= usize::from(dispatched);
         if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
-            self.dispatch(next, self.service());
+            self.dispatch(next);
         }
         self.forget_concluded_deadlines();
         match outcome {
@@ -408,14 +420,11 @@ impl Dispatcher {
     }
 }
 
-fn current(service: &Mutex<Arc<Service>>) -> Arc<Service> {
-    Arc::clone(&service.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::WebService;
     use super::*;
+    use crate::component_http::client;
     use crate::component_http::tests::{iq, message};
     use crate::options::OptionValue::{Boolean, Number};
     use std::os::fd::BorrowedFd;
@@ -427,10 +436,15 @@ mod tests {
         sent: Vec<String>,
     }
 
+    fn dispatcher(settings: Settings) -> Dispatcher {
+        let client = client(&settings).unwrap();
+        Dispatcher::new(settings, client).unwrap()
+    }
+
     impl Component {
-        fn new(service: Service) -> Self {
+        fn new(settings: Settings) -> Self {
             Component {
-                dispatcher: Dispatcher::new(service).unwrap(),
+                dispatcher: dispatcher(settings),
                 sent: Vec::new(),
             }
         }
@@ -480,6 +494,12 @@ mod tests {
             }
         }
 
+        fn reload(&mut self, settings: Settings) {
+            let mut new = dispatcher(settings);
+            new.adopt(&mut self.dispatcher);
+            self.dispatcher = new;
+        }
+
         fn stop(&mut self) {
             let mut batch = Batch::default();
             while self.dispatcher.stop(Instant::now(), &mut batch) {}
@@ -490,7 +510,7 @@ mod tests {
     #[test]
     fn a_conversation_is_delivered_in_order_and_others_do_not_wait() {
         let web = WebService::start();
-        let mut component = Component::new(web.service(&[]));
+        let mut component = Component::new(web.settings(&[]));
         component.submit(message(), "romeo@a/1", "r1");
         component.submit(message(), "romeo@a/2", "r2");
         component.submit(message(), "juliet@a", "j1");
@@ -518,7 +538,7 @@ mod tests {
     fn without_order_nobody_waits() {
         let web = WebService::start();
         let mut component =
-            Component::new(web.service(&[("component_post_ordered", Boolean(false))]));
+            Component::new(web.settings(&[("component_post_ordered", Boolean(false))]));
         component.submit(message(), "romeo@a", "1");
         component.submit(message(), "romeo@a", "2");
         let _both = (web.next(), web.next());
@@ -533,7 +553,7 @@ mod tests {
             ("component_post_concurrency", Number(1.0)),
             ("component_post_queue_size", Number(2.0)),
         ];
-        let mut component = Component::new(web.service(&options));
+        let mut component = Component::new(web.settings(&options));
         for id in 1..=4 {
             component.submit(message(), &format!("{id}@a"), &id.to_string());
         }
@@ -556,7 +576,7 @@ mod tests {
             ("component_post_concurrency", Number(1.0)),
             ("component_post_queue_size", Number(0.0)),
         ];
-        let mut component = Component::new(web.service(&options));
+        let mut component = Component::new(web.settings(&options));
         component.submit(message(), "1@a", "1");
         assert_eq!(component.sent.len(), 0);
         component.submit(message(), "2@a", "2");
@@ -573,7 +593,7 @@ mod tests {
     fn an_iq_expires_while_it_waits_and_is_not_sent_later() {
         let web = WebService::start();
         let mut component =
-            Component::new(web.service(&[("component_post_concurrency", Number(1.0))]));
+            Component::new(web.settings(&[("component_post_concurrency", Number(1.0))]));
         component.submit(message(), "romeo@a", "m");
         let hung = web.next();
         component.submit(iq(), "romeo@a", "i");
@@ -597,7 +617,7 @@ mod tests {
     fn an_iq_that_has_expired_keeps_no_stanza() {
         let web = WebService::start();
         let mut component =
-            Component::new(web.service(&[("component_post_concurrency", Number(1.0))]));
+            Component::new(web.settings(&[("component_post_concurrency", Number(1.0))]));
         component.submit(message(), "romeo@a", "m");
         let hung = web.next();
         component.submit(iq(), "romeo@a", "i");
@@ -614,10 +634,10 @@ mod tests {
     #[test]
     fn a_shorter_time_out_counts_for_iqs_that_come_after_it() {
         let web = WebService::start();
-        let service = |timeout| web.service(&[("component_post_timeout", Number(timeout))]);
-        let mut component = Component::new(service(600.0));
+        let settings = |timeout| web.settings(&[("component_post_timeout", Number(timeout))]);
+        let mut component = Component::new(settings(600.0));
         component.submit(iq(), "romeo@a", "before");
-        component.dispatcher.reconfigure(Arc::new(service(1.0)));
+        component.reload(settings(1.0));
         let now = Instant::now();
         component.submit(iq(), "romeo@a", "after");
         let deadline = component.dispatcher.next_deadline().unwrap();
@@ -635,7 +655,7 @@ mod tests {
     fn the_end_returns_all_that_is_outstanding_once() {
         let web = WebService::start();
         let mut component =
-            Component::new(web.service(&[("component_post_concurrency", Number(20.0))]));
+            Component::new(web.settings(&[("component_post_concurrency", Number(20.0))]));
         for id in 0..50 {
             component.submit(message(), &format!("{}@a", id / 2), &id.to_string());
         }
@@ -656,7 +676,7 @@ mod tests {
     #[test]
     fn the_end_comes_in_parts_if_there_is_much_to_conclude() {
         let web = WebService::start();
-        let mut component = Component::new(web.service(&[]));
+        let mut component = Component::new(web.settings(&[]));
         for id in 0..500 {
             component.submit(message(), "romeo@a", &id.to_string());
         }
@@ -681,7 +701,7 @@ mod tests {
     #[test]
     fn threads_end_with_a_dispatcher_that_nobody_stopped() {
         let web = WebService::start();
-        let mut component = Component::new(web.service(&[]));
+        let mut component = Component::new(web.settings(&[]));
         component.submit(message(), "romeo@a", "1");
         web.next().accept();
         component.wait_for_outcome();
@@ -697,7 +717,7 @@ mod tests {
     #[test]
     fn nothing_is_started_for_what_ends_before_the_event_loop_runs() {
         let web = WebService::start();
-        let mut dispatcher = Dispatcher::new(web.service(&[])).unwrap();
+        let mut dispatcher = dispatcher(web.settings(&[]));
         let mut batch = Batch::default();
         dispatcher.submit(message(), Instant::now(), &mut batch);
         assert!(dispatcher.is_resting());
@@ -709,7 +729,7 @@ mod tests {
     #[test]
     fn what_a_room_sends_back_is_not_forwarded() {
         let web = WebService::start();
-        let mut component = Component::new(web.service(&[]));
+        let mut component = Component::new(web.settings(&[]));
         let mut said = message();
         said.envelope.type_ = Some("groupchat".into());
         component.submit(said.clone(), "room@muc/romeo", "1");
@@ -728,7 +748,7 @@ mod tests {
     #[test]
     fn a_connection_that_breaks_off_is_an_error_and_no_second_request() {
         let web = WebService::start();
-        let mut component = Component::new(web.service(&[]));
+        let mut component = Component::new(web.settings(&[]));
         component.submit(message(), "romeo@a", "1");
         web.next().accept();
         component.wait_for_outcome();
@@ -743,7 +763,7 @@ mod tests {
     fn as_many_at_a_time_as_allowed() {
         let web = WebService::start();
         let mut component =
-            Component::new(web.service(&[("component_post_concurrency", Number(60.0))]));
+            Component::new(web.settings(&[("component_post_concurrency", Number(60.0))]));
         for id in 0..100 {
             component.submit(message(), &format!("{id}@a"), &id.to_string());
         }
@@ -761,7 +781,7 @@ mod tests {
     #[test]
     fn a_long_answer_is_sent_in_parts_and_in_order() {
         let web = WebService::start();
-        let mut component = Component::new(web.service(&[]));
+        let mut component = Component::new(web.settings(&[]));
         component.submit(message(), "romeo@a", "1");
         component.submit(message(), "romeo@a", "2");
         let items: Vec<String> = (0..500).map(|n| format!(r#"{{"id":"{n}"}}"#)).collect();
@@ -784,11 +804,11 @@ mod tests {
     #[test]
     fn settings_change_for_what_comes_next() {
         let (old, new) = (WebService::start(), WebService::start());
-        let mut component = Component::new(old.service(&[]));
+        let mut component = Component::new(old.settings(&[]));
         component.submit(message(), "romeo@a", "1");
         component.submit(message(), "romeo@a", "2");
         let first = old.next();
-        component.dispatcher.reconfigure(Arc::new(new.service(&[])));
+        component.reload(new.settings(&[]));
         first.accept();
         component.wait_for_outcome();
         let second = new.next();

@@ -8,7 +8,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use serde_json::Value;
 
-use super::Service;
+use crate::component_http::Settings;
 use crate::component_http::settings::tests::{settings, text};
 use crate::options::OptionValue;
 
@@ -43,14 +43,14 @@ impl WebService {
         WebService { address, arrived }
     }
 
-    /// What a component with these options has to do with the service.
-    pub(super) fn service(&self, options: &[(&'static str, OptionValue)]) -> Service {
+    /// The settings of a component for the service, with these options.
+    pub(super) fn settings(&self, options: &[(&'static str, OptionValue)]) -> Settings {
         let mut options = options.to_vec();
         options.push((
             "component_post_url",
             text(&format!("http://{}/", self.address)),
         ));
-        Service::new(settings(&options)).unwrap()
+        settings(&options)
     }
 
     /// The next request.

@@ -10,11 +10,11 @@ use mlua::{
 
 use super::walk::{self, Captured};
 use super::{build, options};
-use crate::component_http::{Scope, Settings, local};
+use crate::component_http::{Scope, Settings, client, local};
 use crate::dispatch::alarms::Alarms;
-use crate::dispatch::{Batch, Dispatcher, Service};
+use crate::dispatch::{Batch, Dispatcher};
 use crate::notes::Note;
-use crate::options::Options;
+use crate::options::{OptionError, Options};
 
 /// When to try again after the system had no thread to give.
 const RETRY: Duration = Duration::from_secs(1);
@@ -63,11 +63,11 @@ fn component(
     } else {
         Scope::Component
     };
-    let service = Settings::read(host, scope, &Options::new(&look_up))
-        .and_then(Service::new)
-        .map_err(|error| format!("{host}: {error}"))?;
-    let dispatcher =
-        Dispatcher::new(service).map_err(|error| format!("{host}: no file descriptor: {error}"))?;
+    let wrong = |error: OptionError| format!("{host}: {error}");
+    let settings = Settings::read(host, scope, &Options::new(&look_up)).map_err(wrong)?;
+    let client = client(&settings).map_err(wrong)?;
+    let dispatcher = Dispatcher::new(settings, client)
+        .map_err(|error| format!("{host}: no file descriptor: {error}"))?;
     let state = State {
         dispatcher,
         will_drain: false,
@@ -82,7 +82,7 @@ fn component(
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("fd", |_, this, ()| Ok(this.state.borrow().dispatcher.fd()));
-        methods.add_method("events", |_, this, ()| Ok(this.service().settings.events()));
+        methods.add_method("events", |_, this, ()| Ok(this.settings().events()));
         methods.add_method("introduce", Component::introduce);
         methods.add_method("adopt", Component::adopt);
         methods.add_method("receive", Component::receive);
@@ -95,9 +95,7 @@ impl UserData for Component {
 impl Component {
     /// `component:introduce()`: what to log when the component has come up, as levels and lines in turn.
     fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<Table>> {
-        let service = this.service();
-        let mut notes = service.settings.introduction();
-        notes.extend(service.shortage());
+        let notes = this.state.borrow().dispatcher.introduction();
         build::notes(lua, &notes)
     }
 
@@ -105,15 +103,14 @@ impl Component {
     /// `stanzas, notes, failures, drain_after, expire_after`: what [`Component::reply`] makes of the
     /// batch, and in how many seconds to call `drain` and `expire`, if that is not under way.
     fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<MultiValue> {
-        let service = this.service();
-        let settings = &service.settings;
+        let settings = this.settings();
         let captured = walk::capture(lua, &stanza, |kind| settings.forwards(kind))?;
         let now = Instant::now();
         let mut batch = Batch::default();
         let (drain_after, expire_after) = this
             .state
             .borrow_mut()
-            .receive(captured, settings, now, &mut batch);
+            .receive(captured, &settings, now, &mut batch);
         if batch.is_empty() && drain_after.is_none() && expire_after.is_none() {
             return Ok(MultiValue::new());
         }
@@ -164,16 +161,15 @@ impl Component {
     fn adopt(_: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<()> {
         let old = old.borrow::<Component>()?;
         let (new, old) = (&mut *this.state.borrow_mut(), &mut *old.state.borrow_mut());
-        std::mem::swap(&mut new.dispatcher, &mut old.dispatcher);
-        new.dispatcher.reconfigure(old.dispatcher.service());
+        new.dispatcher.adopt(&mut old.dispatcher);
         new.will_drain = true;
         let now = Instant::now();
         new.alarms.set(Some(now), now);
         Ok(())
     }
 
-    fn service(&self) -> Arc<Service> {
-        self.state.borrow().dispatcher.service()
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(self.state.borrow().dispatcher.settings())
     }
 
     /// A list of stanza tables, a list of log levels and lines in turn, and the number of stanzas that

@@ -1,6 +1,6 @@
 //! The queue in which Prosody's thread leaves work for the workers, and in front of which these wait.
 //!
-//! To wake a thread is a system call that costs more than all the rest of handing a stanza in, and
+//! To wake a thread is a system call that costs more than all the rest of handing work in, and
 //! Prosody's thread is the one that everybody waits for. So it wakes a worker only while none is on its
 //! way to look already; a worker that has looked wakes the next one if there is more. (The schedulers
 //! of Go and Tokio limit their searching workers in the same way.)

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ureq::unversioned::transport::Buffers;
 
 use super::chunks::Chunks;
+use super::endpoint::{MAX_CREDENTIALS, MAX_URL};
 use super::head::{Framing, Head};
-use crate::component_http::settings::{MAX_CREDENTIALS, MAX_URL};
 
 /// Room that ureq gets to write in, in bytes. It writes a line of the request's head only as a whole; the
 /// longest are the URL's and that of the credentials, which are a third longer in base64.

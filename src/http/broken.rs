@@ -36,11 +36,6 @@ impl Broken {
     pub(super) fn of(error: &io::Error) -> Option<&Broken> {
         error.get_ref()?.downcast_ref()
     }
-
-    /// Whether nothing of the request reached the service.
-    pub(super) fn is_undelivered(error: &Error) -> bool {
-        matches!(error, Error::Io(error) if matches!(Broken::of(error), Some(Broken::NeverDelivered)))
-    }
 }
 
 impl From<Broken> for Error {

@@ -9,16 +9,16 @@ use ureq::Error;
 use ureq::unversioned::transport::NextTimeout;
 
 use super::records::Records;
-use crate::dispatch::http::broken::Broken;
-use crate::dispatch::http::connection::{Received, Wire, until};
-use crate::dispatch::http::socket::Socket;
+use crate::http::broken::Broken;
+use crate::http::connection::{Received, Wire, until};
+use crate::http::socket::Socket;
 
 /// So many reads look for what came while the connection was not in use. Session tickets need one or two.
 const LOOKS: usize = 16;
 
 /// A socket with TLS on it.
 #[derive(Debug)]
-pub(in crate::dispatch::http) struct TlsSocket {
+pub(in crate::http) struct TlsSocket {
     session: ClientConnection,
     socket: Socket,
     records: Records,

@@ -7,19 +7,17 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::exchange::Concluded;
-
 /// A queue from many workers to the main thread. Nobody ever waits in it.
 #[derive(Debug)]
-pub struct Completions {
-    push: Sender<Concluded>,
-    pop: Receiver<Concluded>,
+pub struct Completions<T> {
+    push: Sender<T>,
+    pop: Receiver<T>,
     event: EventFd,
     /// Whether the descriptor is readable, or about to be: saves the write when it is.
     signalled: AtomicBool,
 }
 
-impl Completions {
+impl<T> Completions<T> {
     /// An empty queue.
     ///
     /// # Errors
@@ -41,9 +39,9 @@ impl Completions {
     }
 
     /// Adds one, and makes the descriptor readable unless it is already. For workers.
-    pub fn push(&self, concluded: Concluded) {
+    pub fn push(&self, item: T) {
         // Fails only if the receiver is gone, which lives in `self`.
-        let _ = self.push.send(concluded);
+        let _ = self.push.send(item);
         if !self.signalled.swap(true, SeqCst) {
             // Fails only if the counter is at its limit, which is as readable as it gets.
             let _ = self.event.write(1);
@@ -60,7 +58,7 @@ impl Completions {
     }
 
     /// Takes the oldest, if there is any.
-    pub fn take(&self) -> Option<Concluded> {
+    pub fn take(&self) -> Option<T> {
         self.pop.try_recv().ok()
     }
 
@@ -72,10 +70,9 @@ impl Completions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::exchange::Report;
     use super::*;
 
-    fn readable(completions: &Completions) -> bool {
+    fn readable(completions: &Completions<u8>) -> bool {
         use std::os::fd::BorrowedFd;
         // SAFETY: `completions` owns the descriptor and outlives the borrow.
         let fd = unsafe { BorrowedFd::borrow_raw(completions.fd()) };
@@ -87,25 +84,17 @@ mod tests {
     fn readable_from_the_first_push_to_the_reset() {
         let completions = Completions::new().unwrap();
         assert!(!readable(&completions));
-        for exchange in 1..=2 {
-            completions.push(Concluded {
-                exchange,
-                outcome: Ok(Vec::new()),
-                report: Report::default(),
-            });
+        for item in 1..=2 {
+            completions.push(item);
             assert!(readable(&completions));
         }
         completions.reset();
         assert!(!readable(&completions));
-        assert_eq!(completions.take().map(|one| one.exchange), Some(1));
-        completions.push(Concluded {
-            exchange: 3,
-            outcome: Ok(Vec::new()),
-            report: Report::default(),
-        });
+        assert_eq!(completions.take(), Some(1));
+        completions.push(3);
         assert!(readable(&completions));
-        assert_eq!(completions.take().map(|one| one.exchange), Some(2));
-        assert_eq!(completions.take().map(|one| one.exchange), Some(3));
+        assert_eq!(completions.take(), Some(2));
+        assert_eq!(completions.take(), Some(3));
         assert!(completions.is_empty());
     }
 }

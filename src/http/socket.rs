@@ -19,9 +19,8 @@ use ureq::{Error, Timeout};
 
 use super::broken::Broken;
 use super::connection::{Connection, Received, Wire, until};
-use super::opening;
-use crate::dispatch::permits::{Permit, Share};
-use crate::dispatch::tcp;
+use super::{opening, tcp};
+use crate::engine::{Permit, Share};
 
 /// So many bytes are read at a time. They are on the stack, which is as deep by then as it is anyhow.
 const CHUNK: usize = 4 * 1024;
@@ -230,6 +229,7 @@ fn coarse(timeout: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::TransportError;
     use super::*;
     use std::net::TcpListener;
     use std::thread;
@@ -280,7 +280,7 @@ mod tests {
             }
             Err(error) => error,
         };
-        Broken::is_undelivered(&error)
+        matches!(error.into(), TransportError::Undelivered(_))
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::descriptors::{Budget, HolderId, Ledger};
+use super::budget::Budget;
+use super::ledger::{HolderId, Ledger};
 
 /// How often whoever waits has idle connections closed that became so meanwhile.
 const RECLAIM: Duration = Duration::from_secs(1);

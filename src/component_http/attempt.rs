@@ -1,31 +1,37 @@
-//! An exchange: one stanza's way to the web service and back.
+//! One attempt to deliver a stanza: encode, POST, judge, decode.
 //!
-//! It is prepared on the main thread, sent by a worker, and concluded on the main thread, where it ends
-//! exactly once, whoever concludes it first: the worker, the clock or the end of the component.
+//! It is prepared on the main thread and made by a worker. Its exchange is concluded on the main thread,
+//! where it ends exactly once, whoever concludes it first: the worker, the clock or the end of the
+//! component.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::http::{Post, Service};
-use crate::component_http::response::{self, Verdict};
-use crate::component_http::{Failure, Outcome, Unusable, request};
+use super::response::{self, Verdict};
+use super::{Failure, Outcome, Settings, request};
+use crate::engine::Job;
+use crate::http::{Client, Post};
 use crate::stanza::{Envelope, Stanza};
 
 /// Numbers the exchanges of one component.
 pub type ExchangeId = u64;
 
-/// What a worker needs to carry an exchange out.
+/// What a worker needs for an attempt.
 #[derive(Debug)]
-pub struct Exchange {
-    /// Its number.
+pub struct Attempt {
+    /// The exchange's number.
     pub id: ExchangeId,
+    /// Makes that number unique among components and restarts.
+    pub nonce: u64,
     /// The stanza to deliver, which is gone if the exchange has ended meanwhile.
     pub stanza: Weak<Stanza>,
     /// When it has to be over, if that does not depend on when it is sent.
     pub deadline: Option<Instant>,
+    /// The component's.
+    pub settings: Arc<Settings>,
     /// Where to.
-    pub service: Arc<Service>,
+    pub client: Arc<Client>,
 }
 
 /// How an exchange ended.
@@ -49,12 +55,14 @@ pub struct Report {
     pub not_taken: Option<String>,
 }
 
-impl Exchange {
-    /// Carries the exchange out: POST, read, judge. Takes as long as it takes, up to the time-out.
+impl Job for Attempt {
+    type Done = Concluded;
+
+    /// Takes as long as it takes, up to the time-out.
     ///
     /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on. Nothing comes of
     /// an exchange that has ended before it was sent.
-    pub fn run(self) -> Option<Concluded> {
+    fn run(self) -> Option<Concluded> {
         let stanza = self.stanza.upgrade()?;
         let begun = Instant::now();
         let mut seen = Seen::default();
@@ -75,17 +83,18 @@ impl Exchange {
             outcome,
         })
     }
+}
 
+impl Attempt {
     fn deliver(&self, stanza: &Stanza, seen: &mut Seen) -> Outcome {
-        let settings = &self.service.settings;
         let envelope = &stanza.envelope;
         let body = request::encode(stanza);
         let post = Post {
-            id: self.id,
+            idempotency_key: &format!("{:016x}-{}", self.nonce, self.id),
             body: &body,
             timeout: self.remaining()?,
         };
-        let mut response = self.service.post(&post)?;
+        let mut response = self.client.post(&post)?;
         seen.status = Some(response.status());
         let verdict = response::judge(response.status(), response.content_type().as_deref());
         match verdict {
@@ -101,18 +110,14 @@ impl Exchange {
                 Ok(response::acknowledge(envelope))
             }
             Verdict::Replies => {
-                let limit = settings.response_limit;
-                let body = response.read(limit)?;
-                if body.len() > limit {
-                    return Err(Failure::Unusable(Unusable::TooLong(limit)));
-                }
-                response::replies(envelope, &body, settings, &mut fresh_id)
+                let body = response.read(self.settings.response_limit)?;
+                response::replies(envelope, &body, &self.settings, &mut fresh_id)
             }
         }
     }
 
     fn remaining(&self) -> Result<Duration, Failure> {
-        let timeout = self.service.settings.timeout;
+        let timeout = self.settings.timeout;
         match self.deadline {
             None => Ok(timeout),
             Some(deadline) => deadline

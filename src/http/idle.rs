@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use crate::dispatch::permits::Idle;
+use crate::engine::Idle;
 
 /// Those of one service.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ mod tests {
 
     use super::super::resolver::CachingResolver;
     use super::super::socket::SocketConnector;
-    use crate::dispatch::permits::Share;
+    use crate::engine::Share;
 
     /// Answers one request, and returns the connection, which stays open.
     fn answer(listener: &TcpListener) -> TcpStream {

@@ -1,20 +1,20 @@
 //! Whom to trust over TLS: the certificate authorities of the system, or those of a file.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, Error, RootCertStore};
 
 use super::named::NamedVerifier;
-use crate::options::OptionError;
 
 /// Whom to trust, and what rustls made of it.
 #[derive(Debug)]
-pub(in crate::dispatch::http) struct Roots {
+pub(in crate::http) struct Roots {
     provider: Arc<CryptoProvider>,
     /// Those of the system wait for the first connection: to load them takes 30 ms.
     config: Mutex<Option<Arc<ClientConfig>>>,
@@ -25,13 +25,15 @@ impl Roots {
     ///
     /// # Errors
     /// If the file cannot be used.
-    pub(in crate::dispatch::http) fn new(ca_file: Option<&str>) -> Result<Roots, OptionError> {
+    pub(in crate::http) fn new(ca_file: Option<&str>) -> Result<Roots, CaFileError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = match ca_file {
             None => None,
             Some(path) => {
-                let verifier = verifier(path, &provider)
-                    .map_err(|text| OptionError::new("component_post_ca_file", text))?;
+                let verifier = verifier(path, &provider).map_err(|problem| CaFileError {
+                    path: path.to_owned(),
+                    problem,
+                })?;
                 Some(client_config(&provider, verifier))
             }
         };
@@ -69,28 +71,73 @@ fn client_config(
     Arc::new(config)
 }
 
-/// Trusts the certificates in a PEM file. Says what is wrong with it as the rest of a sentence.
+/// Trusts the certificates in a PEM file.
 fn verifier(
     path: &str,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, String> {
-    let pem = std::fs::read(path)
-        .map_err(|error| format!("names a file that cannot be read, {path}: {error}"))?;
+) -> Result<Arc<dyn ServerCertVerifier>, Problem> {
+    let pem = std::fs::read(path).map_err(Problem::Unreadable)?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("names a file that is not PEM, {path}: {}", damage(&error)))?;
+        .map_err(Problem::NotPem)?;
     if certificates.is_empty() {
-        return Err(format!("names a file without a PEM certificate, {path}"));
+        return Err(Problem::NoCertificate);
     }
     let mut roots = RootCertStore::empty();
     if let (0, _) = roots.add_parsable_certificates(certificates.iter().cloned()) {
-        let what = "none of its PEM blocks is a certificate that can be read (X.509)";
-        return Err(format!("names a file that cannot be used, {path}: {what}"));
+        return Err(Problem::NotX509);
     }
     let webpki = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
         .build()
-        .map_err(|error| format!("names a file that cannot be used, {path}: {error}"))?;
+        .map_err(Problem::Refused)?;
     Ok(Arc::new(NamedVerifier::new(webpki, certificates)))
+}
+
+/// Why a file with certificate authorities cannot be used. Says what is wrong as the rest of a sentence
+/// about whatever names the file.
+#[derive(Debug)]
+pub struct CaFileError {
+    path: String,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    /// Happens when the file is not there, or not for Prosody to read.
+    Unreadable(io::Error),
+    /// Happens when a PEM block is damaged.
+    NotPem(pem::Error),
+    /// Happens when no PEM block is a certificate.
+    NoCertificate,
+    /// Happens when nothing of what the blocks hold can be parsed.
+    NotX509,
+    /// Happens when rustls takes none of them.
+    Refused(VerifierBuilderError),
+}
+
+impl fmt::Display for CaFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.problem {
+            Problem::Unreadable(error) => {
+                write!(f, "names a file that cannot be read, {path}: {error}")
+            }
+            Problem::NotPem(error) => {
+                write!(f, "names a file that is not PEM, {path}: {}", damage(error))
+            }
+            Problem::NoCertificate => {
+                write!(f, "names a file without a PEM certificate, {path}")
+            }
+            Problem::NotX509 => write!(
+                f,
+                "names a file that cannot be used, {path}: none of its PEM blocks is a certificate that can be \
+                 read (X.509)"
+            ),
+            Problem::Refused(error) => {
+                write!(f, "names a file that cannot be used, {path}: {error}")
+            }
+        }
+    }
 }
 
 fn damage(error: &pem::Error) -> &'static str {
@@ -119,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_file_is_one_plain_sentence() {
-        let prefix = "the option 'component_post_ca_file' names a file";
+        let prefix = "names a file";
         for (content, expected) in [
             (&b"no certificate"[..], " without a PEM certificate, FILE"),
             (

@@ -226,6 +226,7 @@ pub(super) fn until(deadline: Instant, timeout: NextTimeout) -> Result<NextTimeo
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::TransportError;
     use super::*;
     use std::collections::VecDeque;
 
@@ -379,7 +380,7 @@ mod tests {
         write(&mut connection, b"second request");
         comes(&mut connection, b"HTTP/1.1 204 Forged\r\n\r\n");
         let error = read(&mut connection).unwrap_err();
-        assert!(Broken::is_undelivered(&error));
+        assert!(matches!(error.into(), TransportError::Undelivered(_)));
         assert_eq!(connection.wire.sent.len(), 1);
     }
 

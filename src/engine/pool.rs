@@ -1,31 +1,29 @@
-//! Worker threads: none before the first exchange, as many as are needed then, a few in the end.
+//! Worker threads: none before the first job, as many as are needed then, a few in the end.
 //!
-//! An exchange occupies its worker while the service thinks, so a slow service needs as many workers as
-//! there are exchanges in flight; a fast one is served best by a few, which find the next exchange
-//! waiting when they come back and need not be woken. One more thread, the scaler, tells the two apart
-//! by how long exchanges take, starts workers accordingly, and lets those go that had nothing to do.
+//! A job occupies its worker while it waits for somebody else, so slow jobs need as many workers as there
+//! are of them at a time; fast ones are served best by a few, which find the next job waiting when they
+//! come back and need not be woken. One more thread, the scaler, tells the two apart by how long jobs
+//! take, starts workers accordingly, and lets those go that had nothing to do.
 //!
 //! Nobody waits for a thread to end. The library stays in memory until the process is gone (build.rs
 //! says so to the linker), so a thread that is inside a system call may be left to it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crossbeam_utils::sync::Parker;
 
 use super::completions::Completions;
-use super::exchange::Exchange;
-use super::http::Service;
 use super::queue::Queue;
-use super::threads;
+use super::{Idle, Job, threads};
 
 /// So many workers are started without looking twice.
 const BASE: usize = 4;
 
-/// So many exchanges per millisecond are more than Prosody's thread hands in.
-const EXCHANGES_PER_MILLISECOND: u64 = 8;
+/// So many jobs per millisecond are more than Prosody's thread hands in.
+const JOBS_PER_MILLISECOND: u64 = 8;
 
 /// So many workers stay when there is nothing to do.
 const RESERVE: usize = 2;
@@ -37,50 +35,52 @@ const WATCH: Duration = Duration::from_millis(10);
 /// How often it looks for workers that nobody needs.
 const REVIEW: Duration = Duration::from_secs(5);
 
-enum Task {
-    Run(Exchange),
+enum Task<J> {
+    Run(J),
     Retire,
 }
 
 /// The threads of one component.
-pub struct Pool(Arc<Shared>);
+pub struct Pool<J: Job>(Arc<Shared<J>>);
 
 /// What the threads share.
-struct Shared {
-    queue: Queue<Task>,
+struct Shared<J: Job> {
+    queue: Queue<Task<J>>,
     /// Wakes the scaler.
     call: Sender<()>,
-    completions: Arc<Completions>,
+    completions: Arc<Completions<J::Done>>,
+    /// Closed when there is nothing to do.
+    idle: Mutex<Arc<dyn Idle>>,
     /// Workers there may be.
     limit: AtomicUsize,
     /// Workers there are.
     live: AtomicUsize,
     /// The fewest workers that waited since the last review.
     least_idle: AtomicUsize,
-    /// The shortest exchange since the scaler last looked, in microseconds; `u64::MAX` if none ended.
+    /// The shortest job since the scaler last looked, in microseconds; `u64::MAX` if none ended.
     shortest: AtomicU64,
     /// Whether the system refused a thread since somebody asked.
     refused: AtomicBool,
-    /// Set at the end: services whose connections are to be closed.
-    end: OnceLock<Vec<Arc<Service>>>,
+    /// Set at the end: what the scaler does last.
+    end: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-impl Pool {
-    /// Starts the scaler. `service` gives the current service, whose idle connections are closed when
-    /// there is nothing to do.
+impl<J: Job> Pool<J> {
+    /// Starts the scaler. What is idle is closed when there is nothing to do.
     ///
     /// # Errors
     /// If the system has no thread to give.
     pub fn start(
         limit: usize,
-        completions: Arc<Completions>,
-        service: impl Fn() -> Arc<Service> + Send + 'static,
+        idle: Arc<dyn Idle>,
+        completions: Arc<Completions<J::Done>>,
     ) -> std::io::Result<Self> {
         let (call, calls) = bounded(1);
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             call,
             completions,
+            idle: Mutex::new(idle),
             limit: AtomicUsize::new(limit),
             live: AtomicUsize::new(0),
             least_idle: AtomicUsize::new(0),
@@ -92,18 +92,20 @@ impl Pool {
             shared: Arc::clone(&shared),
             calls,
         };
-        threads::spawn("http-scaler", move || scaler.run(&service))?;
+        threads::spawn("http-scaler", move || scaler.run())?;
         Ok(Pool(shared))
     }
 
-    /// Hands an exchange to the next worker that is free. Never waits.
-    pub fn run(&self, exchange: Exchange) {
-        self.0.queue.push(Task::Run(exchange));
+    /// Hands a job to the next worker that is free. Never waits.
+    pub fn run(&self, job: J) {
+        self.0.queue.push(Task::Run(job));
         self.0.call_if_short();
     }
 
-    /// Changes how many workers there may be. Those over it go when they are next idle.
-    pub fn set_limit(&self, limit: usize) {
+    /// Changes how many workers there may be, and what is closed when there is nothing to do. Workers over
+    /// the limit go when they are next idle.
+    pub fn reconfigure(&self, limit: usize, idle: Arc<dyn Idle>) {
+        *self.0.idle.lock().unwrap_or_else(PoisonError::into_inner) = idle;
         self.0.limit.store(limit, SeqCst);
         self.0.call_if_short();
     }
@@ -113,28 +115,28 @@ impl Pool {
         self.0.refused.swap(false, SeqCst)
     }
 
-    /// Tells the threads to go, and has the connections of these services closed, so that they go soon.
-    /// Whatever is still in the queue is dropped: somebody else concludes those exchanges.
+    /// Tells the threads to go, and has that done on one of them, which interrupts jobs under way so that
+    /// they go soon. Jobs that are still in the queue are dropped: somebody else concludes them.
     ///
-    /// Neither the threads nor the closing is waited for: a system call for each of some hundred
+    /// Neither the threads nor the interruption is waited for: a system call for each of some hundred
     /// connections is more than Prosody's thread has time for.
-    pub fn stop(&self, services: Vec<Arc<Service>>) {
+    pub fn stop(&self, interrupt: impl Fn() + Send + Sync + 'static) {
         // Set already if the pool was stopped before it is dropped.
-        let _ = self.0.end.set(services);
+        let _ = self.0.end.set(Box::new(interrupt));
         self.0.queue.close();
         // Full means that the scaler is about to look anyway.
         let _ = self.0.call.try_send(());
     }
 }
 
-impl Drop for Pool {
-    /// The threads go as soon as their exchanges are over.
+impl<J: Job> Drop for Pool<J> {
+    /// The threads go as soon as their jobs are over.
     fn drop(&mut self) {
-        self.stop(Vec::new());
+        self.stop(|| {});
     }
 }
 
-impl Shared {
+impl<J: Job> Shared<J> {
     /// Calls the scaler if more tasks wait than workers, and there may be more workers.
     fn call_if_short(&self) {
         let short = self.queue.waiting() > self.queue.idle();
@@ -150,40 +152,44 @@ impl Shared {
         live <= RESERVE && self.queue.idle() == live && self.queue.waiting() == 0
     }
 
+    fn idle(&self) -> Arc<dyn Idle> {
+        Arc::clone(&self.idle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn work(&self) {
         let parker = Parker::new();
-        while let Some(Task::Run(exchange)) = self.queue.pop(&parker) {
+        while let Some(Task::Run(job)) = self.queue.pop(&parker) {
             self.least_idle.fetch_min(self.queue.idle(), SeqCst);
             // Another task may have counted on this worker.
             self.call_if_short();
             let begun = Instant::now();
-            let Some(concluded) = exchange.run() else {
+            let Some(done) = job.run() else {
                 continue;
             };
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.shortest.fetch_min(micros, SeqCst);
-            self.completions.push(concluded);
+            self.completions.push(done);
         }
     }
 }
 
-struct Scaler {
-    shared: Arc<Shared>,
+struct Scaler<J: Job> {
+    shared: Arc<Shared<J>>,
     calls: Receiver<()>,
 }
 
-impl Scaler {
-    fn run(&self, service: &dyn Fn() -> Arc<Service>) {
-        let services = loop {
-            if let Some(services) = self.shared.end.get() {
-                break services;
+impl<J: Job> Scaler<J> {
+    fn run(&self) {
+        let interrupt = loop {
+            if let Some(interrupt) = self.shared.end.get() {
+                break interrupt;
             }
             match self.calls.recv_timeout(REVIEW) {
                 Ok(()) => self.grow(),
                 Err(RecvTimeoutError::Timeout) => {
                     self.shrink();
                     if self.shared.is_at_rest() {
-                        service().close_idle();
+                        self.shared.idle().close();
                         // Nothing changes any more until somebody calls.
                         if self.calls.recv().is_ok() {
                             self.grow();
@@ -193,7 +199,7 @@ impl Scaler {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         };
-        services.iter().for_each(|service| service.shut_down());
+        interrupt();
     }
 
     /// Starts workers for as long as tasks wait and more workers would be of use.
@@ -211,7 +217,7 @@ impl Scaler {
         }
     }
 
-    /// Watches how long exchanges take, and returns how many workers that can occupy.
+    /// Watches how long jobs take, and returns how many workers that can occupy.
     fn watch(&self, live: usize) -> usize {
         self.shared.shortest.store(u64::MAX, SeqCst);
         std::thread::sleep(WATCH);
@@ -255,12 +261,12 @@ impl Scaler {
     }
 }
 
-/// How many workers can be busy with exchanges of which the shortest takes that long.
+/// How many workers can be busy with jobs of which the shortest takes that long.
 ///
 /// The shortest, since the others may have had to wait for the machine: then more workers would only be
 /// in each other's way.
 fn workers_for(shortest_micros: u64) -> usize {
-    let busy = shortest_micros.saturating_mul(EXCHANGES_PER_MILLISECOND) / 1000;
+    let busy = shortest_micros.saturating_mul(JOBS_PER_MILLISECOND) / 1000;
     usize::try_from(busy).unwrap_or(usize::MAX).max(BASE)
 }
 
@@ -269,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_service_takes_more_workers_than_a_fast_one() {
+    fn slow_jobs_take_more_workers_than_fast_ones() {
         assert_eq!([0, 100, 500].map(workers_for), [BASE; 3]);
         assert_eq!([1_000, 20_000].map(workers_for), [8, 160]);
         assert!(workers_for(1_000_000) > 1_000 && workers_for(u64::MAX) > 1_000);

@@ -7,10 +7,9 @@ use std::time::Duration;
 use ureq::Body;
 use ureq::http::{HeaderValue, Response as HttpResponse, Version};
 
-use super::failure::failure;
+use super::error::TransportError;
 use super::head::Framing;
 use super::patience;
-use crate::component_http::Failure;
 
 /// A body that nobody wants is read up to that many bytes, so that its connection can be used again.
 const DISCARD_LIMIT: u64 = 16 * 1024;
@@ -38,16 +37,17 @@ impl Response {
         Some(String::from_utf8_lossy(value.as_bytes()))
     }
 
-    /// Its body, but no more than one byte over the limit.
+    /// Its body, up to so many bytes.
     ///
     /// # Errors
-    /// If the connection fails or the time is over before the body has ended.
-    pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, Failure> {
+    /// If it is longer, the connection fails or the time is over before the body has ended.
+    pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, TransportError> {
         let mut body = Vec::new();
         let mut reader = self.0.body_mut().as_reader().take(limit as u64 + 1);
-        reader
-            .read_to_end(&mut body)
-            .map_err(|error| failure(error.into()))?;
+        reader.read_to_end(&mut body).map_err(ureq::Error::from)?;
+        if body.len() > limit {
+            return Err(TransportError::TooLong(limit));
+        }
         if body.is_empty() && self.is_until_close() {
             return Err(ended_without_a_body());
         }
@@ -61,14 +61,14 @@ impl Response {
     /// # Errors
     /// If all that came is the end of the connection, where a body or its length should have been: that
     /// is how a service ends that has been stopped in between.
-    pub fn discard(&mut self) -> Result<bool, Failure> {
+    pub fn discard(&mut self) -> Result<bool, TransportError> {
         let until_close = self.is_until_close();
         let limit = if until_close { 1 } else { DISCARD_LIMIT };
         let mut body = self.0.body_mut().as_reader().take(limit);
         let read = patience::at_most(DISCARD_TIME, || io::copy(&mut body, &mut io::sink()));
-        match read.map_err(|error| failure(error.into())) {
+        match read.map_err(|error| ureq::Error::from(error).into()) {
             Ok(0) if until_close => Err(ended_without_a_body()),
-            Err(error @ Failure::ConnectionLost(_)) if until_close => Err(error),
+            Err(error @ TransportError::Lost(_)) if until_close => Err(error),
             read => Ok(read != Ok(0)),
         }
     }
@@ -82,6 +82,6 @@ impl Response {
     }
 }
 
-fn ended_without_a_body() -> Failure {
-    Failure::ConnectionLost("it ended where a body or its length should have been".to_owned())
+fn ended_without_a_body() -> TransportError {
+    TransportError::Lost("it ended where a body or its length should have been".to_owned())
 }

@@ -14,7 +14,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::dispatch::threads;
+use crate::engine::threads;
 
 /// How long an answer counts as fresh. An older one is still used while a new one is fetched, and when
 /// none is to be had.

@@ -1,0 +1,28 @@
+//! Threads beside Prosody's own, and the way there and back: what is done on them does not matter here.
+//!
+//! A [`Job`] goes to a worker of the [`Pool`] through the `queue`, and what comes of it back through
+//! [`Completions`], whose file descriptor wakes Prosody's event loop. A [`Share`] says how many connections
+//! the jobs of a component may have open.
+
+mod budget;
+mod completions;
+mod ledger;
+mod permits;
+mod pool;
+mod queue;
+pub mod threads;
+
+pub use self::budget::Budget;
+pub use self::completions::Completions;
+pub use self::permits::{Idle, Permit, Share};
+pub use self::pool::Pool;
+
+/// Something that takes its time.
+pub trait Job: Send + 'static {
+    /// What comes of it.
+    type Done: Send + 'static;
+
+    /// Does it, on a worker. Nothing comes of a job that nobody wants any more. Must not panic: the worker
+    /// would be lost.
+    fn run(self) -> Option<Self::Done>;
+}

@@ -1,0 +1,162 @@
+//! What POSTs to one URL.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use ureq::http::Response as HttpResponse;
+use ureq::unversioned::transport::Connector;
+use ureq::{Agent, Body};
+
+use super::connection::MAX_IDLE;
+use super::endpoint::Endpoint;
+use super::error::TransportError;
+use super::idle::IdleConnections;
+use super::resolver::CachingResolver;
+use super::response::Response;
+use super::socket::SocketConnector;
+use super::tls::{CaFileError, Roots, TlsConnector};
+use crate::engine::{Budget, Idle, Share};
+
+/// How often a request is sent at most. A connection that the service closes at the moment of its use is
+/// rare; several in a row are a service in trouble.
+const ATTEMPTS: usize = 3;
+
+/// What a client has to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to POST.
+    pub endpoint: Endpoint,
+    /// What requests call themselves.
+    pub user_agent: &'static str,
+    /// For a whole request with its response, as a rule.
+    pub timeout: Duration,
+    /// For opening a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Connections that are kept for later requests at most.
+    pub connections: usize,
+    /// Bytes of a response's body that are of use.
+    pub response_limit: usize,
+    /// A PEM file with the certificate authorities to trust in place of the system's.
+    pub ca_file: Option<String>,
+}
+
+/// A web service's URL and the connections to it.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    timeout: Duration,
+    agent: Agent,
+    resolver: CachingResolver,
+    share: Arc<Share>,
+    idle: Arc<IdleConnections>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Post<'a> {
+    /// The same for whatever is one request to the service, however often it is sent.
+    pub idempotency_key: &'a str,
+    /// The JSON.
+    pub body: &'a [u8],
+    /// For the whole of it, the response's body included.
+    pub timeout: Duration,
+}
+
+impl Client {
+    /// A client of that kind. No connection is made yet.
+    ///
+    /// # Errors
+    /// If the file with certificate authorities cannot be used.
+    pub fn new(config: Config) -> Result<Self, CaFileError> {
+        let roots = Roots::new(config.ca_file.as_deref())?;
+        let agent_config = Agent::config_builder()
+            .user_agent(config.user_agent)
+            .accept("application/json")
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .timeout_global(Some(config.timeout))
+            .timeout_resolve(Some(config.connect_timeout))
+            .timeout_connect(Some(config.connect_timeout))
+            .max_idle_age(MAX_IDLE)
+            .max_idle_connections(config.connections)
+            .max_idle_connections_per_host(config.connections)
+            .build();
+        let resolver = CachingResolver::default();
+        let share = Arc::new(Share::new());
+        let socket = SocketConnector {
+            body_limit: config.response_limit,
+            share: Arc::clone(&share),
+        };
+        let connector = ().chain(socket).chain(TlsConnector(roots));
+        let agent = Agent::with_parts(agent_config, connector, resolver.clone());
+        let idle = Arc::new(IdleConnections {
+            agent: agent.clone(),
+            url: config.endpoint.url.clone(),
+        });
+        let known: Weak<dyn Idle> = Arc::downgrade(&idle) as _;
+        share.on_shortage(known);
+        Ok(Client {
+            endpoint: config.endpoint,
+            timeout: config.timeout,
+            agent,
+            resolver,
+            share,
+            idle,
+        })
+    }
+
+    /// Sends a request and waits for the head of the response.
+    ///
+    /// Sends it again, on another connection, only if nothing of it reached the service.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub fn post(&self, post: &Post) -> Result<Response, TransportError> {
+        let deadline = Instant::now() + post.timeout;
+        let mut attempt = 1;
+        loop {
+            match self.post_once(post, deadline).map_err(TransportError::from) {
+                Err(TransportError::Undelivered(_)) if attempt < ATTEMPTS => attempt += 1,
+                result => return result.map(Response::new),
+            }
+        }
+    }
+
+    fn post_once(&self, post: &Post, deadline: Instant) -> Result<HttpResponse<Body>, ureq::Error> {
+        let endpoint = &self.endpoint;
+        let mut request = self
+            .agent
+            .post(&endpoint.url)
+            .header("content-type", "application/json")
+            .header("idempotency-key", post.idempotency_key);
+        if let Some(authorization) = &endpoint.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        // The agent's own time-out serves whoever has the whole time before him.
+        if self.timeout - left.min(self.timeout) > Duration::from_millis(5) {
+            request = request.config().timeout_global(Some(left)).build();
+        }
+        request.send(post.body)
+    }
+
+    /// How many connections there may be as things are.
+    pub fn budget(&self) -> Budget {
+        self.share.budget()
+    }
+
+    /// The connections that are not in use.
+    pub fn idle(&self) -> Arc<dyn Idle> {
+        Arc::clone(&self.idle) as _
+    }
+
+    /// Closes all connections, those that are being opened too: requests under way fail, and so do new
+    /// ones.
+    pub fn shut_down(&self) {
+        self.resolver.close();
+        self.share.close();
+        self.agent.clone().shutdown();
+    }
+}
