@@ -21,16 +21,30 @@
 //! `component_http`, `http`, `engine`. Only `glue` knows of Lua, and only with one of the features `lua51`
 //! to `lua54` or `luajit`. Neither `http` nor `engine` knows of XMPP, and `engine`, which has the threads,
 //! not of HTTP either. To read it, begin with [`component_http::attempt`], or with [`client_proxy`].
+//!
+//! What is public is for whoever measures it; all else is for Prosody.
 #![deny(missing_docs)]
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "who reads the documentation reads the code: it is made with all that is private"
+)]
+#![cfg_attr(
+    not(feature = "lua"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "glue is what calls most of it, so that only a build with it can tell"
+    )
+)]
 
 pub mod client_proxy;
 pub mod component_http;
-pub mod dispatch;
-pub mod engine;
+mod dispatch;
+mod engine;
 #[cfg(feature = "lua")]
-pub mod glue;
-pub mod http;
-pub mod notes;
+mod glue;
+mod http;
+mod notes;
 pub mod options;
 pub mod stanza;
 

@@ -17,21 +17,21 @@
 //! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
 //! remembers whom.
 
-pub mod choice;
-pub mod counts;
+mod choice;
+mod counts;
 mod iq;
 #[cfg(test)]
 mod one_answer;
-pub mod pending;
+pub(crate) mod pending;
 mod presence;
-pub mod request;
-pub mod requesters;
-pub mod resources;
+mod request;
+mod requesters;
+pub(crate) mod resources;
 mod retry;
 mod reverse;
-pub mod settings;
+pub(crate) mod settings;
 mod sight;
-pub mod subscription;
+mod subscription;
 #[cfg(test)]
 mod testing;
 pub mod translation;
@@ -48,7 +48,7 @@ use crate::notes::Note;
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
 use choice::{Circumstances, choose};
 use counts::Counts;
-pub use iq::Verdict;
+pub(crate) use iq::Verdict;
 use pending::{Addresses, Pending};
 use request::{Asked, Attempt, Request};
 use requesters::Requesters;
@@ -56,10 +56,10 @@ use resources::Resources;
 use settings::Settings;
 use subscription::Subscription;
 use translation::{Encoded, KEY_LEN, Tag, Translator};
-pub use unreachable::{Origin, Unreachable};
+pub(crate) use unreachable::{Origin, Unreachable};
 
 /// How many requests may be outstanding.
-pub const MAX_PENDING: usize = 100_000;
+pub(crate) const MAX_PENDING: usize = 100_000;
 
 /// How many requests are seen to in one tick, for which something is due.
 const MAX_DUE: usize = 500;
@@ -81,7 +81,7 @@ const INTERNAL_SERVER_ERROR: StanzaError =
 
 /// What the proxy wants done, beside sending on what it has just received.
 #[derive(Debug)]
-pub enum Action<S> {
+pub(crate) enum Action<S> {
     /// Send a stanza of the proxy's own.
     Send(Element),
     /// Send a request that was received earlier, with these addresses.
@@ -91,7 +91,7 @@ pub enum Action<S> {
 }
 
 /// The state of one component. `S` is how the caller holds a stanza that may have to be sent again.
-pub struct Proxy<S> {
+pub(crate) struct Proxy<S> {
     settings: Settings,
     translator: Translator,
     subscription: Subscription,

@@ -5,30 +5,30 @@
 //! Lua, no thread, no clock, no HTTP. Only the [`attempt`], which a worker makes, puts it together and has
 //! it POSTed.
 
-pub mod attempt;
+pub(crate) mod attempt;
 mod client;
-pub mod failure;
-pub mod local;
+mod failure;
+pub(crate) mod local;
 mod object;
-pub mod outage;
-pub mod reflections;
+mod outage;
+mod reflections;
 mod reply;
 pub mod request;
 pub mod response;
-pub mod settings;
+pub(crate) mod settings;
 
-pub use attempt::Attempt;
-pub use client::client;
+pub(crate) use attempt::Attempt;
+pub(crate) use client::client;
 pub use failure::Failure;
-pub use outage::Outage;
-pub use reflections::Reflections;
+pub(crate) use outage::Outage;
+pub(crate) use reflections::Reflections;
 pub use response::Unusable;
 pub use settings::{Scope, Settings};
 
 use crate::stanza::Element;
 
 /// How an exchange ends: accepted by the service, with the stanzas to send for it, or not.
-pub type Outcome = Result<Vec<Element>, Failure>;
+pub(crate) type Outcome = Result<Vec<Element>, Failure>;
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -133,7 +133,7 @@ impl Dispatcher {
     }
 
     /// The descriptor that becomes readable when there is something to [`drain`](Self::drain).
-    pub fn fd(&self) -> RawFd {
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.completions.fd()
     }
 
@@ -427,7 +427,6 @@ mod tests {
     use crate::component_http::client;
     use crate::component_http::tests::{iq, message};
     use crate::options::OptionValue::{Boolean, Number};
-    use std::os::fd::BorrowedFd;
     use std::time::Duration;
 
     /// A dispatcher whose every batch is kept.
@@ -474,9 +473,7 @@ mod tests {
 
         fn wait_for_outcome(&mut self) {
             use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-            // SAFETY: the dispatcher owns the descriptor and outlives the borrow.
-            let fd = unsafe { BorrowedFd::borrow_raw(self.dispatcher.fd()) };
-            let mut set = [PollFd::new(fd, PollFlags::POLLIN)];
+            let mut set = [PollFd::new(self.dispatcher.fd(), PollFlags::POLLIN)];
             assert_eq!(
                 poll(&mut set, PollTimeout::from(20_000u16)),
                 Ok(1),

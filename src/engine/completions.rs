@@ -1,6 +1,6 @@
 //! What workers have finished, and the file descriptor that tells the main loop so.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -34,8 +34,8 @@ impl<T> Completions<T> {
     }
 
     /// The descriptor that becomes readable when there is something to [`take`](Self::take).
-    pub fn fd(&self) -> RawFd {
-        self.event.as_fd().as_raw_fd()
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 
     /// Adds one, and makes the descriptor readable unless it is already. For workers.
@@ -73,10 +73,10 @@ mod tests {
     use super::*;
 
     fn readable(completions: &Completions<u8>) -> bool {
-        use std::os::fd::BorrowedFd;
-        // SAFETY: `completions` owns the descriptor and outlives the borrow.
-        let fd = unsafe { BorrowedFd::borrow_raw(completions.fd()) };
-        let mut set = [nix::poll::PollFd::new(fd, nix::poll::PollFlags::POLLIN)];
+        let mut set = [nix::poll::PollFd::new(
+            completions.fd(),
+            nix::poll::PollFlags::POLLIN,
+        )];
         nix::poll::poll(&mut set, nix::poll::PollTimeout::ZERO).unwrap() == 1
     }
 

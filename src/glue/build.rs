@@ -1,4 +1,8 @@
 //! What the shims are given: stanza tables made of [`Element`]s, and lines for the log.
+#![allow(
+    unsafe_code,
+    reason = "Lua's C API: mlua's own makes a protected call for each field of a table"
+)]
 
 use std::ffi::c_int;
 

@@ -1,6 +1,7 @@
 //! What `mod_component_http.lua` calls.
 
 use std::cell::RefCell;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,7 @@ use mlua::{
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::component_http::{Scope, Settings, client, local};
-use crate::dispatch::alarms::Alarms;
-use crate::dispatch::{Batch, Dispatcher};
+use crate::dispatch::{Alarms, Batch, Dispatcher};
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
 
@@ -81,7 +81,9 @@ fn component(
 
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("fd", |_, this, ()| Ok(this.state.borrow().dispatcher.fd()));
+        methods.add_method("fd", |_, this, ()| {
+            Ok(this.state.borrow().dispatcher.fd().as_raw_fd())
+        });
         methods.add_method("events", |_, this, ()| Ok(this.settings().events()));
         methods.add_method("introduce", Component::introduce);
         methods.add_method("adopt", Component::adopt);

@@ -7,6 +7,10 @@
 //! whatever is between it and the protected call, and no destructor runs. So all that is kept goes
 //! straight into the [`Walk`], which lies beyond the call; a function that may raise owns nothing when it
 //! calls another one that may.
+#![allow(
+    unsafe_code,
+    reason = "Lua's C API: mlua's own makes a protected call for each look at a table"
+)]
 
 use std::ffi::c_int;
 

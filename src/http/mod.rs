@@ -21,7 +21,5 @@ mod tcp;
 mod tls;
 
 pub use self::client::{Client, Config, Post};
-pub use self::endpoint::{Endpoint, EndpointError};
+pub use self::endpoint::Endpoint;
 pub use self::error::TransportError;
-pub use self::response::Response;
-pub use self::tls::CaFileError;

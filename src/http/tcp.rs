@@ -1,4 +1,8 @@
 //! What the kernel knows of a TCP connection, and does for it, beyond the standard library.
+#![allow(
+    unsafe_code,
+    reason = "options of a socket that no crate has a name for"
+)]
 
 use std::net::TcpStream;
 

@@ -103,6 +103,7 @@ impl Element {
     }
 
     /// The character data directly inside.
+    #[cfg(test)]
     pub fn text(&self) -> String {
         self.children
             .iter()

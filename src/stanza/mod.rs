@@ -160,21 +160,6 @@ pub struct Texts {
     pub priority: Option<String>,
 }
 
-impl Texts {
-    /// Where the text of a child of that name is kept, if it is one that a request repeats.
-    pub fn slot(&mut self, name: &[u8]) -> Option<&mut Option<String>> {
-        match name {
-            b"body" => Some(&mut self.body),
-            b"subject" => Some(&mut self.subject),
-            b"thread" => Some(&mut self.thread),
-            b"show" => Some(&mut self.show),
-            b"status" => Some(&mut self.status),
-            b"priority" => Some(&mut self.priority),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,8 +16,7 @@ use ureq::Error;
 use ureq::http::Uri;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, Either, time};
 
-pub use self::roots::CaFileError;
-pub(super) use self::roots::Roots;
+pub(super) use self::roots::{CaFileError, Roots};
 use self::socket::TlsSocket;
 use super::broken::Broken;
 use super::connection::Connection;
