@@ -61,9 +61,12 @@ test: ## Run all tests
 	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl --optional node php ruby
 	@$(MAKE) --no-print-directory test-rust test-lua test-memory test-integration
 
+MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model
+
 .PHONY: test-rust
-test-rust: ## Run the tests of the Rust code that needs no Lua
+test-rust: ## Run the tests of the Rust code that needs no Lua, and the model checker on its wake-ups
 	$(CARGO) test --locked
+	$(CARGO) test --locked $(MODEL)
 
 # From Prosody 13 on its modules find each other through a loader.
 RUN_BUSTED = $(LUA) $(if $(wildcard $(PROSODY_SOURCE)/loader.lua),-l loader )$(BUSTED)
@@ -97,6 +100,8 @@ lint: ## Check format, lints and documentation
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features $(LUA_FEATURE) -- -D warnings
+	$(CARGO) fmt --check --manifest-path spec/model/Cargo.toml
+	$(CARGO) clippy --locked --tests $(MODEL) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
 	luacheck .
 	@$(MAKE) --no-print-directory $(RUFF)

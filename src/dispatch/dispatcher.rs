@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use super::lanes::{Lane, Lanes};
 use crate::component_http::attempt::{Concluded, ExchangeId, Report};
 use crate::component_http::{Attempt, Failure, Outage, Outcome, Reflections, Settings, response};
-use crate::engine::{Completions, Pool};
+use crate::engine::{Completions, Event, Pool};
 use crate::http::Client;
 use crate::notes::{Complaints, Level, Note};
 use crate::stanza::{Element, Envelope, Kind, Stanza};
@@ -59,6 +59,8 @@ pub struct Dispatcher {
     complaints: Complaints,
     outage: Outage,
     completions: Arc<Completions<Concluded>>,
+    /// What the workers have finished and is not concluded yet.
+    finished: VecDeque<Concluded>,
     /// Stanzas that wait to be sent.
     outbox: VecDeque<Element>,
     phase: Phase,
@@ -69,10 +71,7 @@ enum Phase {
     Resting(Vec<ExchangeId>),
     Running(Pool<Attempt>),
     /// The end has begun, and these are to be concluded.
-    Stopping {
-        finished: VecDeque<Concluded>,
-        rest: VecDeque<ExchangeId>,
-    },
+    Stopping(VecDeque<ExchangeId>),
 }
 
 struct Outstanding {
@@ -101,7 +100,8 @@ impl Dispatcher {
             reflections: Reflections::default(),
             complaints: Complaints::default(),
             outage: Outage::default(),
-            completions: Arc::new(Completions::new()?),
+            completions: Arc::new(Completions::new(Event::new()?)),
+            finished: VecDeque::new(),
             outbox: VecDeque::new(),
             phase: Phase::Resting(Vec::new()),
         })
@@ -134,7 +134,7 @@ impl Dispatcher {
 
     /// The descriptor that becomes readable when there is something to [`drain`](Self::drain).
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.completions.fd()
+        self.completions.signal().as_fd()
     }
 
     /// Whether there is work and no thread for it: [`start`](Self::start) is due.
@@ -155,7 +155,7 @@ impl Dispatcher {
         if self.reflections.contains(&stanza.envelope, now) {
             return;
         }
-        if matches!(self.phase, Phase::Stopping { .. }) {
+        if matches!(self.phase, Phase::Stopping(_)) {
             return self.fail(&stanza.envelope, Failure::Stopped, now, batch);
         }
         let settings = &self.settings;
@@ -227,7 +227,7 @@ impl Dispatcher {
     /// Takes what the workers have finished, up to some elements in all, so that the main thread gets to
     /// see to others in between. Returns whether there is more.
     pub fn drain(&mut self, now: Instant, batch: &mut Batch) -> bool {
-        self.completions.reset();
+        self.completions.take(&mut self.finished);
         if matches!(&self.phase, Phase::Running(pool) if pool.was_refused()) {
             let trouble =
                 "the system refused a thread: component_post_concurrency is more than it allows";
@@ -244,14 +244,14 @@ impl Dispatcher {
             if let Some(stanza) = self.outbox.pop_front() {
                 elements += stanza.count();
                 batch.stanzas.push(stanza);
-            } else if let Some(concluded) = self.completions.take() {
+            } else if let Some(concluded) = self.finished.pop_front() {
                 elements += 1;
                 self.finish(concluded, now, batch);
             } else {
                 return false;
             }
         }
-        !(self.outbox.is_empty() && self.completions.is_empty())
+        !(self.outbox.is_empty() && self.finished.is_empty())
     }
 
     /// Concludes the iqs whose time is over, up to a number as in [`drain`](Self::drain).
@@ -279,11 +279,11 @@ impl Dispatcher {
                 batch.stanzas.push(stanza);
                 continue;
             }
-            let Phase::Stopping { finished, rest } = &mut self.phase else {
+            let Phase::Stopping(rest) = &mut self.phase else {
                 return false;
             };
             elements += 1;
-            if let Some(concluded) = finished.pop_front() {
+            if let Some(concluded) = self.finished.pop_front() {
                 self.finish(concluded, now, batch);
             } else if let Some(id) = rest.pop_front() {
                 self.conclude(id, Err(Failure::Stopped), now, batch);
@@ -295,15 +295,14 @@ impl Dispatcher {
     }
 
     fn begin_to_stop(&mut self) {
-        if matches!(self.phase, Phase::Stopping { .. }) {
+        if matches!(self.phase, Phase::Stopping(_)) {
             return;
         }
         // Before the threads are interrupted, so that no outcome is one of the interruption.
-        let finished = std::iter::from_fn(|| self.completions.take()).collect();
+        self.completions.take(&mut self.finished);
         let mut rest = Vec::from_iter(self.outstanding.keys().copied());
         rest.sort_unstable();
-        let rest = rest.into();
-        let before = std::mem::replace(&mut self.phase, Phase::Stopping { finished, rest });
+        let before = std::mem::replace(&mut self.phase, Phase::Stopping(rest.into()));
         if let Phase::Running(pool) = before {
             let former = self.former.iter().filter_map(Weak::upgrade);
             let clients: Vec<_> = former.chain([Arc::clone(&self.client)]).collect();
@@ -328,7 +327,7 @@ impl Dispatcher {
             }),
             Phase::Resting(held) => held.push(id),
             // Whatever is outstanding is about to be concluded.
-            Phase::Stopping { .. } => {}
+            Phase::Stopping(_) => {}
         }
     }
 

@@ -1,100 +1,97 @@
-//! What workers have finished, and the file descriptor that tells the main loop so.
+//! What workers have finished, and the signal that tells the main loop so.
 
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::collections::VecDeque;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use nix::errno::Errno;
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use super::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the main loop watches, an event file descriptor as a rule.
+pub trait Signal {
+    /// Wakes whoever watches, until it is [`reset`](Self::reset).
+    fn set(&self);
+
+    /// Undoes what [`set`](Self::set) did.
+    fn reset(&self);
+}
 
 /// A queue from many workers to the main thread. Nobody ever waits in it.
 #[derive(Debug)]
-pub struct Completions<T> {
-    push: Sender<T>,
-    pop: Receiver<T>,
-    event: EventFd,
-    /// Whether the descriptor is readable, or about to be: saves the write when it is.
-    signalled: AtomicBool,
+pub struct Completions<T, S> {
+    /// If there are any, the signal is set, or about to be.
+    items: Mutex<VecDeque<T>>,
+    signal: S,
 }
 
-impl<T> Completions<T> {
-    /// An empty queue.
-    ///
-    /// # Errors
-    /// If the process has no file descriptor left.
-    pub fn new() -> Result<Self, Errno> {
-        let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-        let (push, pop) = unbounded();
-        Ok(Completions {
-            push,
-            pop,
-            event,
-            signalled: AtomicBool::new(false),
-        })
-    }
-
-    /// The descriptor that becomes readable when there is something to [`take`](Self::take).
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.event.as_fd()
-    }
-
-    /// Adds one, and makes the descriptor readable unless it is already. For workers.
-    pub fn push(&self, item: T) {
-        // Fails only if the receiver is gone, which lives in `self`.
-        let _ = self.push.send(item);
-        if !self.signalled.swap(true, SeqCst) {
-            // Fails only if the counter is at its limit, which is as readable as it gets.
-            let _ = self.event.write(1);
+impl<T, S: Signal> Completions<T, S> {
+    /// An empty queue, which sets that signal when there is something to [`take`](Self::take).
+    pub fn new(signal: S) -> Self {
+        Completions {
+            items: Mutex::new(VecDeque::new()),
+            signal,
         }
     }
 
-    /// Makes the descriptor unreadable. Comes before taking, so that what is pushed meanwhile makes it
-    /// readable again.
-    pub fn reset(&self) {
-        // Fails only if it was not readable.
-        let _ = self.event.read();
-        // A swap, not a store: it has to see what was pushed by whoever found the flag set.
-        self.signalled.swap(false, SeqCst);
+    /// What says that there is something to take.
+    pub fn signal(&self) -> &S {
+        &self.signal
     }
 
-    /// Takes the oldest, if there is any.
-    pub fn take(&self) -> Option<T> {
-        self.pop.try_recv().ok()
+    /// Adds one, and sets the signal unless that has been done for another one. For workers.
+    pub fn push(&self, item: T) {
+        let mut items = self.lock();
+        let is_first = items.is_empty();
+        items.push_back(item);
+        drop(items);
+        if is_first {
+            self.signal.set();
+        }
     }
 
-    /// Whether there is nothing to take.
-    pub fn is_empty(&self) -> bool {
-        self.pop.is_empty()
+    /// Resets the signal, and moves all that there is behind what was taken before.
+    pub fn take(&self, taken: &mut VecDeque<T>) {
+        // Before anything is taken, so that what is pushed after that sets it again.
+        self.signal.reset();
+        taken.append(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
-    fn readable(completions: &Completions<u8>) -> bool {
-        let mut set = [nix::poll::PollFd::new(
-            completions.fd(),
-            nix::poll::PollFlags::POLLIN,
-        )];
-        nix::poll::poll(&mut set, nix::poll::PollTimeout::ZERO).unwrap() == 1
+    #[derive(Default)]
+    struct Flag(Cell<bool>);
+
+    impl Signal for Flag {
+        fn set(&self) {
+            self.0.set(true);
+        }
+
+        fn reset(&self) {
+            self.0.set(false);
+        }
     }
 
     #[test]
-    fn readable_from_the_first_push_to_the_reset() {
-        let completions = Completions::new().unwrap();
-        assert!(!readable(&completions));
+    fn set_from_the_first_push_until_all_is_taken() {
+        let completions = Completions::new(Flag::default());
+        let is_set = || completions.signal().0.get();
+        assert!(!is_set());
         for item in 1..=2 {
             completions.push(item);
-            assert!(readable(&completions));
+            assert!(is_set());
         }
-        completions.reset();
-        assert!(!readable(&completions));
-        assert_eq!(completions.take(), Some(1));
+        let mut taken = VecDeque::new();
+        completions.take(&mut taken);
+        assert!(!is_set());
         completions.push(3);
-        assert!(readable(&completions));
-        assert_eq!(completions.take(), Some(2));
-        assert_eq!(completions.take(), Some(3));
-        assert!(completions.is_empty());
+        assert!(is_set());
+        completions.take(&mut taken);
+        assert_eq!(taken, [1, 2, 3]);
     }
 }

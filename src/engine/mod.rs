@@ -6,16 +6,22 @@
 
 mod budget;
 mod completions;
+mod event;
 mod ledger;
 mod permits;
 mod pool;
 mod queue;
+mod scaler;
+mod sync;
 pub mod threads;
 
 pub use self::budget::Budget;
-pub use self::completions::Completions;
+pub use self::event::Event;
 pub use self::permits::{Idle, Permit, Share};
 pub use self::pool::Pool;
+
+/// What comes of jobs, on its way to Prosody's thread.
+pub type Completions<T> = completions::Completions<T, Event>;
 
 /// Something that takes its time.
 pub trait Job: Send + 'static {

@@ -7,133 +7,111 @@
 //!
 //! It wakes the one that began to wait last, whose memory is still in the caches of a processor.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use crossbeam_utils::sync::{Parker, Unparker};
+use super::sync::{Mutex, MutexGuard, Parker, PoisonError, Unparker};
 
 /// A queue to many threads, of which as few as possible are woken.
-pub struct Queue<T> {
-    push: Sender<T>,
-    pop: Receiver<T>,
-    /// Threads that wait, or are about to.
-    idle: AtomicUsize,
-    /// Whether a thread was called and has not looked yet.
-    searching: AtomicBool,
-    closed: AtomicBool,
-    waiters: Mutex<Waiters>,
-}
+pub struct Queue<T>(Mutex<State<T>>);
 
-#[derive(Default)]
-struct Waiters {
+/// As long as there are items and threads asleep, one is searching.
+struct State<T> {
+    items: VecDeque<T>,
     /// In the order in which they began to wait.
     asleep: Vec<Unparker>,
-    /// Whether the next thread need not begin: it was called when none had begun.
-    called: bool,
+    /// Whether a thread was called and has not looked yet.
+    searching: bool,
+    closed: bool,
+}
+
+/// How much there is to do, and who is there for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Items that wait for a thread.
+    pub items: usize,
+    /// Threads that wait for an item, or have been called to one.
+    pub idle: usize,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        let (push, pop) = unbounded();
-        Queue {
-            push,
-            pop,
-            idle: AtomicUsize::new(0),
-            searching: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            waiters: Mutex::default(),
-        }
+        Queue(Mutex::new(State {
+            items: VecDeque::new(),
+            asleep: Vec::new(),
+            searching: false,
+            closed: false,
+        }))
     }
 }
 
 impl<T> Queue<T> {
-    /// Adds one. Never waits for a thread that is at work.
-    pub fn push(&self, item: T) {
-        // Fails only if the receiver is gone, which lives in `self`.
-        let _ = self.push.send(item);
-        self.call_if_idle();
+    /// Adds one, and returns what there is then. Never waits for a thread that is at work.
+    pub fn push(&self, item: T) -> Load {
+        let mut state = self.lock();
+        state.items.push_back(item);
+        let called = state.call();
+        let load = state.load();
+        drop(state);
+        called.inspect(Unparker::unpark);
+        load
     }
 
-    /// Takes the oldest, and waits until there is one. `None` once the queue is closed. The parker is the
-    /// thread's own.
-    pub fn pop(&self, parker: &Parker) -> Option<T> {
-        while !self.closed.load(SeqCst) {
-            if let Some(item) = self.try_pop() {
-                return Some(item);
+    /// Takes the oldest, and waits until there is one; with what there is then. `None` once the queue is
+    /// closed. The parker is the thread's own.
+    pub fn pop(&self, parker: &Parker) -> Option<(T, Load)> {
+        let mut state = self.lock();
+        while !state.closed {
+            if let Some(item) = state.items.pop_front() {
+                let called = state.call();
+                let load = state.load();
+                drop(state);
+                called.inspect(Unparker::unpark);
+                return Some((item, load));
             }
-            self.idle.fetch_add(1, SeqCst);
-            // Nobody was called for what was pushed before that.
-            let mut item = self.try_pop();
-            if item.is_none() {
-                self.wait(parker);
-                item = self.search();
-            }
-            self.idle.fetch_sub(1, SeqCst);
-            if item.is_some() {
-                return item;
-            }
+            state.asleep.push(parker.unparker().clone());
+            drop(state);
+            parker.park();
+            state = self.lock();
+            state.searching = false;
         }
         None
     }
 
     /// Ends all waiting, for good.
     pub fn close(&self) {
-        self.closed.store(true, SeqCst);
-        for waiter in self.lock().asleep.drain(..) {
-            waiter.unpark();
+        let mut state = self.lock();
+        state.closed = true;
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        asleep.iter().for_each(Unparker::unpark);
+    }
+
+    /// What there is.
+    pub fn load(&self) -> Load {
+        self.lock().load()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    /// Whom to wake, if that is of use: nobody while a thread is searching, which calls the next one.
+    fn call(&mut self) -> Option<Unparker> {
+        if self.items.is_empty() || self.searching {
+            return None;
         }
+        let called = self.asleep.pop()?;
+        self.searching = true;
+        Some(called)
     }
 
-    /// How many items wait for a thread.
-    pub fn waiting(&self) -> usize {
-        self.pop.len()
-    }
-
-    /// How many threads wait for an item.
-    pub fn idle(&self) -> usize {
-        self.idle.load(SeqCst)
-    }
-
-    fn try_pop(&self) -> Option<T> {
-        self.pop.try_recv().ok()
-    }
-
-    /// Looks after a call. From then on another thread can be called, and it is if there is more.
-    fn search(&self) -> Option<T> {
-        let item = self.try_pop();
-        self.searching.store(false, SeqCst);
-        if self.waiting() > 0 {
-            self.call_if_idle();
+    fn load(&self) -> Load {
+        Load {
+            items: self.items.len(),
+            idle: self.asleep.len() + usize::from(self.searching),
         }
-        item
-    }
-
-    /// A thread that is not idle needs no call: it looks before it waits.
-    fn call_if_idle(&self) {
-        if self.idle() > 0 && !self.searching.swap(true, SeqCst) {
-            let mut waiters = self.lock();
-            let waiter = waiters.asleep.pop();
-            waiters.called = waiter.is_none();
-            drop(waiters);
-            if let Some(waiter) = waiter {
-                waiter.unpark();
-            }
-        }
-    }
-
-    fn wait(&self, parker: &Parker) {
-        let mut waiters = self.lock();
-        if std::mem::take(&mut waiters.called) || self.closed.load(SeqCst) {
-            return;
-        }
-        waiters.asleep.push(parker.unparker().clone());
-        drop(waiters);
-        parker.park();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiters> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,6 +120,8 @@ mod tests {
     use std::sync::{Arc, Barrier};
     use std::thread::{self, JoinHandle};
     use std::time::Duration;
+
+    use crossbeam_channel::unbounded;
 
     use super::*;
 
@@ -157,7 +137,7 @@ mod tests {
             let (queue, work) = (Arc::clone(queue), work.clone());
             thread::spawn(move || {
                 let parker = Parker::new();
-                while let Some(item) = queue.pop(&parker) {
+                while let Some((item, _)) = queue.pop(&parker) {
                     work(item)
                 }
             })
@@ -176,7 +156,9 @@ mod tests {
             assert_eq!(see.recv_timeout(DEADLINE), Ok(item));
         }
         for round in 0..200 {
-            (0..20).for_each(|item| queue.push(20 * round + item));
+            for item in 0..20 {
+                queue.push(20 * round + item);
+            }
             let mut seen: Vec<_> = (0..20)
                 .map(|_| see.recv_timeout(DEADLINE).unwrap())
                 .collect();
@@ -200,7 +182,9 @@ mod tests {
             done.send(()).unwrap();
         });
         for _ in 0..100 {
-            (0..THREADS).for_each(|_| queue.push(()));
+            for _ in 0..THREADS {
+                queue.push(());
+            }
             (0..THREADS).for_each(|_| see.recv_timeout(DEADLINE).unwrap());
         }
         queue.close();
@@ -236,9 +220,10 @@ mod tests {
     #[test]
     fn a_closed_queue_gives_nothing() {
         let queue = Queue::default();
-        queue.push(1);
+        let load = Load { items: 1, idle: 0 };
+        assert_eq!(queue.push(1), load);
         queue.close();
         assert_eq!(queue.pop(&Parker::new()), None);
-        assert_eq!((queue.waiting(), queue.idle()), (1, 0));
+        assert_eq!(queue.load(), load);
     }
 }

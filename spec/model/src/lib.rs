@@ -1,0 +1,17 @@
+//! The engine's queue and completions, compiled as they are, but on the locks and threads of [`loom`]: it
+//! runs a test once for each order in which its threads can meet, and finds those in which none of them
+//! goes on any more.
+
+#[path = "../../../src/engine/completions.rs"]
+pub mod completions;
+#[path = "../../../src/engine/queue.rs"]
+pub mod queue;
+pub mod sync;
+
+/// Runs a test in every order. A thread is interrupted at most so many times without having to wait; the
+/// faults of such protocols show with two (Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007).
+pub fn check(interruptions: usize, test: impl Fn() + Send + Sync + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(interruptions);
+    model.check(test);
+}
