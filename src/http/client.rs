@@ -7,13 +7,13 @@ use ureq::http::Response as HttpResponse;
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body};
 
-use super::connection::MAX_IDLE;
+use super::connector::SocketConnector;
 use super::endpoint::Endpoint;
 use super::error::TransportError;
 use super::idle::IdleConnections;
+use super::keep_alive::MAX_IDLE;
 use super::resolver::CachingResolver;
 use super::response::Response;
-use super::socket::SocketConnector;
 use super::tls::{CaFileError, Roots, TlsConnector};
 use crate::engine::{Budget, Idle, Share};
 

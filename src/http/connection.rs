@@ -1,75 +1,22 @@
 //! A connection as ureq uses it, plain or over TLS: requests and their responses, one after the other.
 
-use std::fmt::Debug;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::broken::Broken;
 use super::buffers::SocketBuffers;
-use super::patience;
+use super::keep_alive;
+use super::patience::{self, until};
+use super::wire::{Received, Wire};
 
 /// Output is held back until somebody waits for an answer, up to that many bytes.
 const HOLD: usize = 16 * 1024;
 
 /// What may come beside the body: head, interim responses, the framing of chunks, trailers.
 pub(super) const OVERHEAD: u64 = 1024 * 1024;
-
-/// How long a connection that is not in use is kept if the service does not say. Below the two seconds
-/// after which the most hasty of common servers close theirs.
-const IDLE: Duration = Duration::from_millis(1500);
-
-/// How much earlier than a service says its connection is given up, so that no request meets its end.
-const MARGIN: Duration = Duration::from_secs(1);
-
-/// How long an unused connection is kept at most, whatever the service says.
-pub(super) const MAX_IDLE: Duration = Duration::from_secs(60);
-
-/// What came when something was waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    /// Bytes.
-    Bytes,
-    /// The end, as the service meant it.
-    End,
-    /// The end, and nobody knows who made it: that of a TCP connection without that of the TLS in it.
-    Cut,
-}
-
-/// A way to the service and back.
-pub(super) trait Wire: Debug + Send + Sync + 'static {
-    /// Whether nobody can listen.
-    const IS_SECRET: bool;
-
-    /// What is sent from now on belongs to another request.
-    fn begin_request(&mut self);
-
-    /// Sends all of it, unless the service reads no more, which [`Wire::receive`] tells. An answer may
-    /// have come before that.
-    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), Error>;
-
-    /// Waits, and hands over what came.
-    fn receive(
-        &mut self,
-        timeout: NextTimeout,
-        take: &mut dyn FnMut(&[u8]),
-    ) -> Result<Received, Error>;
-
-    /// Whether the connection is open and there is nothing to receive. Does not wait. What it finds is
-    /// lost.
-    fn is_quiet(&mut self) -> bool;
-
-    /// Whether nobody else waits for its descriptor.
-    fn may_be_kept(&self) -> bool;
-
-    /// Whether anything of the request has arrived, or nobody knows.
-    fn has_arrived(&self) -> bool;
-
-    /// The error for a connection that ends before anything of an answer.
-    fn closed_unheard(&mut self) -> Error;
-}
 
 /// A connection to the service.
 #[derive(Debug)]
@@ -139,13 +86,6 @@ impl<W: Wire> Connection<W> {
             Ok(())
         }
     }
-
-    fn idle_limit(&self) -> Duration {
-        match self.buffers.keep_alive() {
-            Some(kept) => kept.saturating_sub(MARGIN).min(MAX_IDLE),
-            None => IDLE,
-        }
-    }
 }
 
 impl<W: Wire> Transport for Connection<W> {
@@ -198,7 +138,7 @@ impl<W: Wire> Transport for Connection<W> {
     }
 
     fn is_open(&mut self) -> bool {
-        self.last_received.elapsed() < self.idle_limit()
+        self.last_received.elapsed() < keep_alive::limit(self.buffers.keep_alive())
             && self.buffers.input().is_empty()
             && self.wire.may_be_kept()
             && self.wire.is_quiet()
@@ -209,85 +149,15 @@ impl<W: Wire> Transport for Connection<W> {
     }
 }
 
-/// What is left of a time-out that ends then.
-///
-/// # Errors
-/// If nothing is.
-pub(super) fn until(deadline: Instant, timeout: NextTimeout) -> Result<NextTimeout, Error> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(Error::Timeout(timeout.reason));
-    }
-    Ok(NextTimeout {
-        after: left.into(),
-        ..timeout
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::error::TransportError;
+    use super::super::script::Script;
     use super::*;
-    use std::collections::VecDeque;
+    use std::time::Duration;
 
     const BODY_LIMIT: usize = 100_000;
     const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-    /// What comes from a service, and what goes to it in one piece each.
-    #[derive(Debug, Default)]
-    struct Script {
-        comes: VecDeque<Vec<u8>>,
-        sent: Vec<Vec<u8>>,
-        /// What comes again and again after that.
-        endless: Option<Vec<u8>>,
-        /// Whether requests take longer than what comes.
-        is_slow: bool,
-        /// How it ends once everything has come.
-        end: Option<Received>,
-    }
-
-    impl Wire for Script {
-        const IS_SECRET: bool = false;
-
-        fn begin_request(&mut self) {}
-
-        fn send(&mut self, bytes: &[u8], _: NextTimeout) -> Result<(), Error> {
-            self.sent.push(bytes.to_vec());
-            Ok(())
-        }
-
-        fn receive(
-            &mut self,
-            timeout: NextTimeout,
-            take: &mut dyn FnMut(&[u8]),
-        ) -> Result<Received, Error> {
-            let next = self.comes.pop_front().or_else(|| self.endless.clone());
-            match (next, self.end) {
-                (Some(bytes), _) => {
-                    take(&bytes);
-                    Ok(Received::Bytes)
-                }
-                (None, Some(end)) => Ok(end),
-                (None, None) => Err(Error::Timeout(timeout.reason)),
-            }
-        }
-
-        fn is_quiet(&mut self) -> bool {
-            self.comes.is_empty() && self.end.is_none()
-        }
-
-        fn may_be_kept(&self) -> bool {
-            true
-        }
-
-        fn has_arrived(&self) -> bool {
-            !self.is_slow
-        }
-
-        fn closed_unheard(&mut self) -> Error {
-            Broken::NeverDelivered.into()
-        }
-    }
 
     fn connection() -> Connection<Script> {
         Connection::new(Script::default(), BODY_LIMIT)
@@ -396,19 +266,16 @@ mod tests {
     }
 
     #[test]
-    fn how_long_an_unused_connection_is_kept() {
-        for (field, expected) in [
-            ("", IDLE),
-            ("Keep-Alive: timeout=5\r\n", Duration::from_secs(4)),
-            ("Keep-Alive: timeout=86400\r\n", MAX_IDLE),
-            ("Keep-Alive: timeout=1\r\n", Duration::ZERO),
-            ("Keep-Alive: timeout=0\r\n", Duration::ZERO),
+    fn a_connection_that_the_service_keeps_for_no_time_is_not_open() {
+        for (field, is_open) in [
+            ("", true),
+            ("Keep-Alive: timeout=5\r\n", true),
+            ("Keep-Alive: timeout=1\r\n", false),
         ] {
             let mut connection = connection();
             let head = format!("HTTP/1.1 204 Fine\r\n{field}\r\n");
             exchange(&mut connection, head.as_bytes());
-            assert_eq!(connection.idle_limit(), expected);
-            assert_eq!(connection.is_open(), !expected.is_zero());
+            assert_eq!(connection.is_open(), is_open);
         }
     }
 

@@ -40,8 +40,8 @@ mod tests {
 
     use ureq::unversioned::transport::Connector;
 
+    use super::super::connector::SocketConnector;
     use super::super::resolver::CachingResolver;
-    use super::super::socket::SocketConnector;
     use crate::engine::Share;
 
     /// Answers one request, and returns the connection, which stays open.

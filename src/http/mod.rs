@@ -8,17 +8,23 @@ mod buffers;
 mod chunks;
 mod client;
 mod connection;
+mod connector;
 mod endpoint;
 mod error;
 mod head;
 mod idle;
+mod keep_alive;
 mod opening;
 mod patience;
 mod resolver;
 mod response;
+#[cfg(test)]
+mod script;
 mod socket;
 mod tcp;
 mod tls;
+mod waits;
+mod wire;
 
 pub use self::client::{Client, Config, Post};
 pub use self::endpoint::Endpoint;

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use ureq::Error;
 use ureq::unversioned::transport::NextTimeout;
 
 thread_local! {
@@ -33,6 +34,21 @@ pub(super) fn shortened(mut timeout: NextTimeout) -> NextTimeout {
         timeout.after = left.min(*timeout.after).into();
     }
     timeout
+}
+
+/// What is left of a time-out that ends then.
+///
+/// # Errors
+/// If nothing is.
+pub(super) fn until(deadline: Instant, timeout: NextTimeout) -> Result<NextTimeout, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::Timeout(timeout.reason));
+    }
+    Ok(NextTimeout {
+        after: left.into(),
+        ..timeout
+    })
 }
 
 #[cfg(test)]

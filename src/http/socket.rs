@@ -10,69 +10,29 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, ShutdownHandle};
-use ureq::{Error, Timeout};
+use ureq::Error;
+use ureq::unversioned::transport::{NextTimeout, ShutdownHandle};
 
 use super::broken::Broken;
-use super::connection::{Connection, Received, Wire, until};
-use super::{opening, tcp};
-use crate::engine::{Permit, Share};
+use super::patience::until;
+use super::tcp;
+use super::waits::Waits;
+use super::wire::{Received, Wire};
+use crate::engine::Permit;
 
 /// So many bytes are read at a time. They are on the stack, which is as deep by then as it is anyhow.
 const CHUNK: usize = 4 * 1024;
-
-/// Opens connections.
-#[derive(Debug)]
-pub(super) struct SocketConnector {
-    /// Bytes of a body that are of use.
-    pub(super) body_limit: usize,
-    /// Of the descriptors that there are.
-    pub(super) share: Arc<Share>,
-}
-
-impl Connector<()> for SocketConnector {
-    type Out = Connection<Socket>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        _: Option<()>,
-    ) -> Result<Option<Self::Out>, Error> {
-        if details.timeout.after.is_zero() {
-            return Err(Error::Timeout(details.timeout.reason));
-        }
-        // To wait for a permit counts for the whole exchange, not as connecting.
-        let end = Instant::now() + time_left(details);
-        let permit = self.share.take(end)?;
-        let stream = opening::connect(details, end.min(Instant::now() + *details.timeout.after))?;
-        stream.set_nodelay(true)?;
-        let socket = Socket::new(stream, Some(permit));
-        let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&socket.stream) as _;
-        (details.register_shutdown)(interrupt)?;
-        Ok(Some(Connection::new(socket, self.body_limit)))
-    }
-}
-
-/// What is left for the exchange.
-fn time_left(details: &ConnectionDetails) -> Duration {
-    let connecting = *details.timeout.after;
-    match details.timeout.reason {
-        Timeout::Global => connecting,
-        _ => details.config.timeouts().global.unwrap_or(connecting),
-    }
-}
 
 /// A connection.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
     /// To be open; tests need none.
     permit: Option<Permit>,
-    read_timeout: Option<Duration>,
-    write_timeout: Option<Duration>,
+    waits: Waits,
     /// Bytes written so far.
     written: u64,
     /// Bytes written before this request.
@@ -102,11 +62,8 @@ impl Wire for Socket {
     fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), Error> {
         let deadline = Instant::now() + *timeout.after;
         while !bytes.is_empty() && self.write_error.is_none() {
-            let wait = coarse(*until(deadline, timeout)?.after);
-            if self.write_timeout != Some(wait) {
-                self.stream.set_write_timeout(Some(wait))?;
-                self.write_timeout = Some(wait);
-            }
+            let left = *until(deadline, timeout)?.after;
+            self.waits.for_write(&self.stream, left)?;
             match (&*self.stream).write(bytes) {
                 Ok(amount) => {
                     self.written += amount as u64;
@@ -125,11 +82,7 @@ impl Wire for Socket {
         timeout: NextTimeout,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<Received, Error> {
-        let wait = coarse(*timeout.after);
-        if self.read_timeout != Some(wait) {
-            self.stream.set_read_timeout(Some(wait))?;
-            self.read_timeout = Some(wait);
-        }
+        self.waits.for_read(&self.stream, *timeout.after)?;
         if self.heard {
             tcp::acknowledge(&self.stream);
         }
@@ -182,13 +135,17 @@ impl Socket {
         Socket {
             stream: Arc::new(stream),
             permit,
-            read_timeout: None,
-            write_timeout: None,
+            waits: Waits::default(),
             written: 0,
             request_at: 0,
             heard: false,
             write_error: None,
         }
+    }
+
+    /// What closes it, whoever uses it meanwhile.
+    pub(super) fn interrupt(&self) -> Weak<dyn ShutdownHandle> {
+        Arc::downgrade(&self.stream) as _
     }
 
     /// Waits until something has come in.
@@ -216,23 +173,13 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// Rounds a time-out up, so that the time-outs of most requests are the same and need not be set anew.
-fn coarse(timeout: Duration) -> Duration {
-    let step = if timeout > Duration::from_secs(1) {
-        250
-    } else {
-        10
-    };
-    let steps = timeout.as_millis() as u64 / step + 1;
-    Duration::from_millis(steps * step)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::error::TransportError;
     use super::*;
     use std::net::TcpListener;
     use std::thread;
+    use std::time::Duration;
 
     /// A connection, and the service's end of it.
     fn pair() -> (Socket, TcpStream) {
@@ -352,14 +299,5 @@ mod tests {
             ..NextTimeout::default()
         };
         assert!(matches!(read(&mut socket, short), Err(Error::Timeout(_))));
-    }
-
-    #[test]
-    fn time_outs_are_rounded_up_and_alike() {
-        let of = |millis| coarse(Duration::from_millis(millis));
-        assert_eq!(of(29_999), of(29_800));
-        for millis in [0, 1, 9, 10, 999, 1000, 1001, 29_999, 30_000] {
-            assert!(of(millis) > Duration::from_millis(millis), "{millis}");
-        }
     }
 }

@@ -3,7 +3,10 @@
 //! ureq's own keeps buffers of 8 KiB that bound the head of a response, reads the end of a TCP connection
 //! as the end of a body, and does not see what is left inside rustls when a response has ended.
 
+mod handshake;
 mod named;
+#[cfg(test)]
+mod peer;
 mod records;
 mod roots;
 mod socket;

@@ -10,8 +10,9 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::records::Records;
 use crate::http::broken::Broken;
-use crate::http::connection::{Received, Wire, until};
+use crate::http::patience::until;
 use crate::http::socket::Socket;
+use crate::http::wire::{Received, Wire};
 
 /// So many reads look for what came while the connection was not in use. Session tickets need one or two.
 const LOOKS: usize = 16;
@@ -19,9 +20,9 @@ const LOOKS: usize = 16;
 /// A socket with TLS on it.
 #[derive(Debug)]
 pub(in crate::http) struct TlsSocket {
-    session: ClientConnection,
-    socket: Socket,
-    records: Records,
+    pub(super) session: ClientConnection,
+    pub(super) socket: Socket,
+    pub(super) records: Records,
     /// Whether the service has said that it sends no more (close_notify, RFC 8446 §6.1).
     ended: bool,
 }
@@ -106,38 +107,8 @@ impl TlsSocket {
         }
     }
 
-    /// Agrees on keys and looks at the service's certificate.
-    ///
-    /// # Errors
-    /// If the service does not speak TLS, or is not to be trusted.
-    pub(super) fn shake_hands(
-        &mut self,
-        deadline: Instant,
-        timeout: NextTimeout,
-    ) -> Result<(), Error> {
-        while self.session.is_handshaking() {
-            self.send_records(until(deadline, timeout)?)?;
-            let read = self.receive_records(until(deadline, timeout)?, &mut |_| {});
-            if self.records.are_of_something_else() {
-                return Err(Broken::NotTls.into());
-            }
-            match read {
-                Ok(Received::Bytes) => {}
-                Ok(Received::End | Received::Cut) => return Err(Broken::NoHandshake.into()),
-                Err(error) => {
-                    // The service may log why. It makes no difference whether it gets to know.
-                    let _ = self.send_records(timeout);
-                    return Err(in_handshake(error));
-                }
-            }
-        }
-        self.send_records(until(deadline, timeout)?)?;
-        self.begin_request();
-        Ok(())
-    }
-
     /// Sends what rustls has to send.
-    fn send_records(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+    pub(super) fn send_records(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let mut records = Vec::new();
         while self.session.wants_write() {
             self.session.write_tls(&mut records)?;
@@ -145,7 +116,7 @@ impl TlsSocket {
         self.socket.send(&records, timeout)
     }
 
-    fn receive_records(
+    pub(super) fn receive_records(
         &mut self,
         timeout: NextTimeout,
         take: &mut dyn FnMut(&[u8]),
@@ -183,120 +154,13 @@ impl TlsSocket {
     }
 }
 
-/// What went wrong, when it was during the handshake.
-fn in_handshake(error: Error) -> Error {
-    let Error::Io(error) = error else {
-        return error;
-    };
-    let cause = match Broken::of(&error) {
-        Some(Broken::Lost(lost)) => lost.get_ref(),
-        _ => None,
-    };
-    match cause.and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-        Some(cause) => Broken::Handshake(cause.clone()).into(),
-        None => Broken::NoHandshake.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::peer::{Service, pair, timeout};
     use super::*;
-    use rustls::crypto::ring::default_provider;
-    use rustls::pki_types::ServerName;
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
     use std::io::{Read, Write};
-    use std::net::{Shutdown, TcpListener, TcpStream};
-    use std::sync::Arc;
+    use std::net::Shutdown;
     use std::thread;
-    use std::time::Duration;
-
-    /// A service at the other end, which does what a test says.
-    struct Service {
-        session: ServerConnection,
-        stream: TcpStream,
-    }
-
-    impl Service {
-        /// What goes over the wire for that text.
-        fn records(&mut self, text: &[u8]) -> Vec<u8> {
-            self.session.writer().write_all(text).unwrap();
-            self.pending()
-        }
-
-        fn pending(&mut self) -> Vec<u8> {
-            let mut records = Vec::new();
-            while self.session.wants_write() {
-                self.session.write_tls(&mut records).unwrap();
-            }
-            records
-        }
-
-        fn send(&mut self, records: &[u8]) {
-            self.stream.write_all(records).unwrap();
-        }
-    }
-
-    /// A connection after the handshake, and the service's end of it.
-    fn pair() -> (TlsSocket, Service) {
-        let certified = rcgen::generate_simple_self_signed(["service.test".to_owned()]).unwrap();
-        let certificate = certified.cert.der().clone();
-        let key = PrivateKeyDer::from_pem_slice(certified.signing_key.serialize_pem().as_bytes());
-        let (client, server) = sessions(certificate, key.unwrap());
-
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let mut tls = TlsSocket::new(client, Socket::new(stream, None));
-        let mut service = Service {
-            session: server,
-            stream: listener.accept().unwrap().0,
-        };
-        service.stream.set_nodelay(true).unwrap();
-        thread::scope(|scope| {
-            let shaking = scope.spawn(|| {
-                while service.session.is_handshaking() {
-                    service.session.complete_io(&mut service.stream).unwrap();
-                }
-            });
-            let deadline = Instant::now() + *timeout().after;
-            tls.shake_hands(deadline, timeout()).unwrap();
-            shaking.join().unwrap();
-        });
-        (tls, service)
-    }
-
-    fn sessions(
-        certificate: CertificateDer<'static>,
-        key: PrivateKeyDer<'static>,
-    ) -> (ClientConnection, ServerConnection) {
-        let provider = Arc::new(default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
-        let name = ServerName::try_from("service.test").unwrap();
-        (
-            ClientConnection::new(Arc::new(client), name).unwrap(),
-            ServerConnection::new(Arc::new(server)).unwrap(),
-        )
-    }
-
-    fn timeout() -> NextTimeout {
-        NextTimeout {
-            after: Duration::from_secs(20).into(),
-            ..NextTimeout::default()
-        }
-    }
 
     fn read(tls: &mut TlsSocket) -> (Vec<u8>, Received) {
         let mut text = Vec::new();
