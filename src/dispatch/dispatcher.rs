@@ -203,7 +203,7 @@ impl Dispatcher {
             return true;
         }
         let (limit, idle) = (self.settings.concurrency, self.client.idle());
-        let pool = match Pool::start(limit, idle, Arc::clone(&self.completions)) {
+        let pool = match Pool::start("http", limit, idle, Arc::clone(&self.completions)) {
             Ok(pool) => pool,
             Err(error) => {
                 let trouble = format!("the system has no thread to give: {error}");

@@ -3,11 +3,11 @@
 //! The [`Dispatcher`] hands each [`Attempt`](crate::component_http::Attempt) to a worker of the
 //! [`engine`](crate::engine) when its lane is free, and concludes its exchange when that is done.
 
-mod alarms;
 mod dispatcher;
 mod lanes;
 #[cfg(test)]
 mod testing;
+mod timers;
 
-pub use alarms::Alarms;
 pub use dispatcher::{Batch, Dispatcher};
+pub use timers::Timers;

@@ -27,9 +27,10 @@ pub struct Pool<J: Job>(Arc<Shared<J>>);
 
 /// What the threads share.
 pub(super) struct Shared<J: Job> {
+    /// What the names of the threads begin with.
+    pub(super) name: &'static str,
     pub(super) queue: Queue<Task<J>>,
-    /// Wakes the scaler.
-    call: Sender<()>,
+    wake_scaler: Sender<()>,
     completions: Arc<Completions<J::Done>>,
     /// Closed when there is nothing to do.
     idle: Mutex<Arc<dyn Idle>>,
@@ -48,19 +49,22 @@ pub(super) struct Shared<J: Job> {
 }
 
 impl<J: Job> Pool<J> {
-    /// Starts the scaler. What is idle is closed when there is nothing to do.
+    /// Starts the scaler. The names of the threads begin with that one. What is idle is closed when there
+    /// is nothing to do.
     ///
     /// # Errors
     /// If the system has no thread to give.
     pub fn start(
+        name: &'static str,
         limit: usize,
         idle: Arc<dyn Idle>,
         completions: Arc<Completions<J::Done>>,
     ) -> std::io::Result<Self> {
-        let (call, calls) = bounded(1);
+        let (wake_scaler, wake_ups) = bounded(1);
         let shared = Arc::new(Shared {
+            name,
             queue: Queue::default(),
-            call,
+            wake_scaler,
             completions,
             idle: Mutex::new(idle),
             limit: AtomicUsize::new(limit),
@@ -70,15 +74,15 @@ impl<J: Job> Pool<J> {
             refused: AtomicBool::new(false),
             end: OnceLock::new(),
         });
-        let scaler = Scaler::new(Arc::clone(&shared), calls);
-        threads::spawn("http-scaler", move || scaler.run())?;
+        let scaler = Scaler::new(Arc::clone(&shared), wake_ups);
+        threads::spawn(&format!("{name}-scaler"), move || scaler.run())?;
         Ok(Pool(shared))
     }
 
     /// Hands a job to the next worker that is free. Never waits.
     pub fn run(&self, job: J) {
         let load = self.0.queue.push(Task::Run(job));
-        self.0.call_if_short(load);
+        self.0.wake_scaler_if_short(load);
     }
 
     /// Changes how many workers there may be, and what is closed when there is nothing to do. Workers over
@@ -86,7 +90,7 @@ impl<J: Job> Pool<J> {
     pub fn reconfigure(&self, limit: usize, idle: Arc<dyn Idle>) {
         *self.0.idle.lock().unwrap_or_else(PoisonError::into_inner) = idle;
         self.0.limit.store(limit, SeqCst);
-        self.0.call_if_short(self.0.queue.load());
+        self.0.wake_scaler_if_short(self.0.queue.load());
     }
 
     /// Whether the system has refused a thread since the last call.
@@ -104,7 +108,7 @@ impl<J: Job> Pool<J> {
         let _ = self.0.end.set(Box::new(interrupt));
         self.0.queue.close();
         // Full means that the scaler is about to look anyway.
-        let _ = self.0.call.try_send(());
+        let _ = self.0.wake_scaler.try_send(());
     }
 }
 
@@ -116,12 +120,12 @@ impl<J: Job> Drop for Pool<J> {
 }
 
 impl<J: Job> Shared<J> {
-    /// Calls the scaler if more tasks wait than workers, and there may be more workers.
-    fn call_if_short(&self, load: Load) {
+    /// Wakes the scaler if more tasks wait than workers, and there may be more workers.
+    fn wake_scaler_if_short(&self, load: Load) {
         let short = load.items > load.idle;
         if short && self.live.load(SeqCst) < self.limit.load(SeqCst) {
-            // Full means that it has been called already.
-            let _ = self.call.try_send(());
+            // Full means that it has been woken already.
+            let _ = self.wake_scaler.try_send(());
         }
     }
 
@@ -140,7 +144,7 @@ impl<J: Job> Shared<J> {
         while let Some((Task::Run(job), load)) = self.queue.pop(&parker) {
             self.least_idle.fetch_min(load.idle, SeqCst);
             // Another task may have counted on this worker.
-            self.call_if_short(load);
+            self.wake_scaler_if_short(load);
             let begun = Instant::now();
             let Some(done) = job.run() else {
                 continue;

@@ -19,7 +19,7 @@ struct State<T> {
     items: VecDeque<T>,
     /// In the order in which they began to wait.
     asleep: Vec<Unparker>,
-    /// Whether a thread was called and has not looked yet.
+    /// Whether a thread was woken and has not looked yet.
     searching: bool,
     closed: bool,
 }
@@ -29,7 +29,7 @@ struct State<T> {
 pub struct Load {
     /// Items that wait for a thread.
     pub items: usize,
-    /// Threads that wait for an item, or have been called to one.
+    /// Threads that wait for an item, or have been woken for one.
     pub idle: usize,
 }
 
@@ -49,10 +49,10 @@ impl<T> Queue<T> {
     pub fn push(&self, item: T) -> Load {
         let mut state = self.lock();
         state.items.push_back(item);
-        let called = state.call();
+        let woken = state.next_to_wake();
         let load = state.load();
         drop(state);
-        called.inspect(Unparker::unpark);
+        woken.inspect(Unparker::unpark);
         load
     }
 
@@ -62,10 +62,10 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         while !state.closed {
             if let Some(item) = state.items.pop_front() {
-                let called = state.call();
+                let woken = state.next_to_wake();
                 let load = state.load();
                 drop(state);
-                called.inspect(Unparker::unpark);
+                woken.inspect(Unparker::unpark);
                 return Some((item, load));
             }
             state.asleep.push(parker.unparker().clone());
@@ -97,14 +97,14 @@ impl<T> Queue<T> {
 }
 
 impl<T> State<T> {
-    /// Whom to wake, if that is of use: nobody while a thread is searching, which calls the next one.
-    fn call(&mut self) -> Option<Unparker> {
+    /// Whom to wake, if that is of use: nobody while a thread is searching, which wakes the next one.
+    fn next_to_wake(&mut self) -> Option<Unparker> {
         if self.items.is_empty() || self.searching {
             return None;
         }
-        let called = self.asleep.pop()?;
+        let woken = self.asleep.pop()?;
         self.searching = true;
-        Some(called)
+        Some(woken)
     }
 
     fn load(&self) -> Load {
@@ -150,7 +150,7 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let (taken, see) = unbounded();
         let workers = workers(&queue, move |item| taken.send(item).unwrap());
-        // One at a time, then many: the last item is what a lost call would leave behind.
+        // One at a time, then many: the last item is what a lost wake-up would leave behind.
         for item in 0..2_000 {
             queue.push(item);
             assert_eq!(see.recv_timeout(DEADLINE), Ok(item));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_threads_call_each_other_to_items_that_take_long() {
+    fn idle_threads_wake_each_other_for_items_that_take_long() {
         let queue = Arc::new(Queue::default());
         let (done, see) = unbounded();
         let all_at_work = Arc::new(Barrier::new(THREADS));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_that_began_to_wait_last_is_called_first() {
+    fn the_thread_that_began_to_wait_last_is_woken_first() {
         let queue = Arc::new(Queue::default());
         let (taken, see) = unbounded();
         let workers = workers(&queue, move |()| {

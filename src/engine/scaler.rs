@@ -30,13 +30,13 @@ const REVIEW: Duration = Duration::from_secs(5);
 /// Starts workers, and lets them go.
 pub(super) struct Scaler<J: Job> {
     shared: Arc<Shared<J>>,
-    calls: Receiver<()>,
+    wake_ups: Receiver<()>,
 }
 
 impl<J: Job> Scaler<J> {
-    /// One that looks after the threads whenever it is called.
-    pub(super) fn new(shared: Arc<Shared<J>>, calls: Receiver<()>) -> Self {
-        Scaler { shared, calls }
+    /// One that looks after the threads whenever it is woken.
+    pub(super) fn new(shared: Arc<Shared<J>>, wake_ups: Receiver<()>) -> Self {
+        Scaler { shared, wake_ups }
     }
 
     /// Goes on until the end.
@@ -45,14 +45,14 @@ impl<J: Job> Scaler<J> {
             if let Some(interrupt) = self.shared.end.get() {
                 break interrupt;
             }
-            match self.calls.recv_timeout(REVIEW) {
+            match self.wake_ups.recv_timeout(REVIEW) {
                 Ok(()) => self.grow(),
                 Err(RecvTimeoutError::Timeout) => {
                     self.shrink();
                     if self.shared.is_at_rest() {
                         self.shared.idle().close();
-                        // Nothing changes any more until somebody calls.
-                        if self.calls.recv().is_ok() {
+                        // Nothing changes any more until somebody wakes it.
+                        if self.wake_ups.recv().is_ok() {
                             self.grow();
                         }
                     }
@@ -90,10 +90,11 @@ impl<J: Job> Scaler<J> {
     }
 
     fn start_workers(&self, count: usize) {
+        let name = format!("{}-worker", self.shared.name);
         for _ in 0..count {
             let shared = Arc::clone(&self.shared);
             self.shared.live.fetch_add(1, SeqCst);
-            let started = threads::spawn("http-worker", move || {
+            let started = threads::spawn(&name, move || {
                 shared.work();
                 shared.live.fetch_sub(1, SeqCst);
             });

@@ -12,7 +12,7 @@ use mlua::{
 use super::walk::{self, Captured};
 use super::{build, options};
 use crate::component_http::{Scope, Settings, client, local};
-use crate::dispatch::{Alarms, Batch, Dispatcher};
+use crate::dispatch::{Batch, Dispatcher, Timers};
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
 
@@ -33,7 +33,7 @@ struct State {
     /// Whether a timer is set that will drain.
     will_drain: bool,
     /// Timers that will expire.
-    alarms: Alarms,
+    timers: Timers,
 }
 
 /// `component_http(host, is_virtual_host, get_option, stanza_mt)`: a component, or `nil` and what is
@@ -71,7 +71,7 @@ fn component(
     let state = State {
         dispatcher,
         will_drain: false,
-        alarms: Alarms::default(),
+        timers: Timers::default(),
     };
     Ok(Component {
         state: RefCell::new(state),
@@ -166,7 +166,7 @@ impl Component {
         new.dispatcher.adopt(&mut old.dispatcher);
         new.will_drain = true;
         let now = Instant::now();
-        new.alarms.set(Some(now), now);
+        new.timers.set(Some(now), now);
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl State {
     }
 
     fn expire(&mut self, now: Instant, batch: &mut Batch) -> Option<f64> {
-        self.alarms.went_off();
+        self.timers.fired();
         self.dispatcher.expire(now, batch);
         self.expire_after(now)
     }
@@ -243,7 +243,7 @@ impl State {
     }
 
     fn expire_after(&mut self, now: Instant) -> Option<f64> {
-        let wanted = self.alarms.set(self.dispatcher.next_deadline(), now);
+        let wanted = self.timers.set(self.dispatcher.next_deadline(), now);
         wanted.map(|wanted| wanted.as_secs_f64())
     }
 }

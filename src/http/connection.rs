@@ -9,7 +9,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 use super::broken::Broken;
 use super::buffers::SocketBuffers;
 use super::keep_alive;
-use super::patience::{self, until};
+use super::timeout::{self, until};
 use super::wire::{Received, Wire};
 
 /// Output is held back until somebody waits for an answer, up to that many bytes.
@@ -109,7 +109,7 @@ impl<W: Wire> Transport for Connection<W> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.flush(timeout)?;
         self.buffers.release();
-        let deadline = Instant::now() + *patience::shortened(timeout).after;
+        let deadline = Instant::now() + *timeout::shortened(timeout).after;
         let before = self.buffers.input().len();
         // Of chunks, what comes in may be nothing that is of use.
         while self.buffers.input().len() == before {

@@ -15,15 +15,15 @@ mod head;
 mod idle;
 mod keep_alive;
 mod opening;
-mod patience;
 mod resolver;
 mod response;
 #[cfg(test)]
 mod script;
 mod socket;
+mod socket_timeouts;
 mod tcp;
+mod timeout;
 mod tls;
-mod waits;
 mod wire;
 
 pub use self::client::{Client, Config, Post};

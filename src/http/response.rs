@@ -9,7 +9,7 @@ use ureq::http::{HeaderValue, Response as HttpResponse, Version};
 
 use super::error::TransportError;
 use super::head::Framing;
-use super::patience;
+use super::timeout;
 
 /// A body that nobody wants is read up to that many bytes, so that its connection can be used again.
 const DISCARD_LIMIT: u64 = 16 * 1024;
@@ -65,7 +65,7 @@ impl Response {
         let until_close = self.is_until_close();
         let limit = if until_close { 1 } else { DISCARD_LIMIT };
         let mut body = self.0.body_mut().as_reader().take(limit);
-        let read = patience::at_most(DISCARD_TIME, || io::copy(&mut body, &mut io::sink()));
+        let read = timeout::at_most(DISCARD_TIME, || io::copy(&mut body, &mut io::sink()));
         match read.map_err(|error| ureq::Error::from(error).into()) {
             Ok(0) if until_close => Err(ended_without_a_body()),
             Err(error @ TransportError::Lost(_)) if until_close => Err(error),

@@ -18,9 +18,9 @@ use ureq::Error;
 use ureq::unversioned::transport::{NextTimeout, ShutdownHandle};
 
 use super::broken::Broken;
-use super::patience::until;
+use super::socket_timeouts::SocketTimeouts;
 use super::tcp;
-use super::waits::Waits;
+use super::timeout::until;
 use super::wire::{Received, Wire};
 use crate::engine::Permit;
 
@@ -32,7 +32,7 @@ pub(super) struct Socket {
     stream: Arc<TcpStream>,
     /// To be open; tests need none.
     permit: Option<Permit>,
-    waits: Waits,
+    timeouts: SocketTimeouts,
     /// Bytes written so far.
     written: u64,
     /// Bytes written before this request.
@@ -63,7 +63,7 @@ impl Wire for Socket {
         let deadline = Instant::now() + *timeout.after;
         while !bytes.is_empty() && self.write_error.is_none() {
             let left = *until(deadline, timeout)?.after;
-            self.waits.for_write(&self.stream, left)?;
+            self.timeouts.for_write(&self.stream, left)?;
             match (&*self.stream).write(bytes) {
                 Ok(amount) => {
                     self.written += amount as u64;
@@ -82,7 +82,7 @@ impl Wire for Socket {
         timeout: NextTimeout,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<Received, Error> {
-        self.waits.for_read(&self.stream, *timeout.after)?;
+        self.timeouts.for_read(&self.stream, *timeout.after)?;
         if self.heard {
             tcp::acknowledge(&self.stream);
         }
@@ -135,7 +135,7 @@ impl Socket {
         Socket {
             stream: Arc::new(stream),
             permit,
-            waits: Waits::default(),
+            timeouts: SocketTimeouts::default(),
             written: 0,
             request_at: 0,
             heard: false,

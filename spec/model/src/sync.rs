@@ -18,7 +18,7 @@ impl Default for Parker {
 }
 
 impl Parker {
-    /// Waits for a call, unless one has come already.
+    /// Waits for a wake-up, unless one has come already.
     pub fn park(&self) {
         self.0.0.wait();
         self.0.0.lower();

@@ -7,7 +7,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::socket::TlsSocket;
 use crate::http::broken::Broken;
-use crate::http::patience::until;
+use crate::http::timeout::until;
 use crate::http::wire::{Received, Wire};
 
 impl TlsSocket {
@@ -15,7 +15,7 @@ impl TlsSocket {
     ///
     /// # Errors
     /// If the service does not speak TLS, or is not to be trusted.
-    pub(super) fn shake_hands(
+    pub(super) fn handshake(
         &mut self,
         deadline: Instant,
         timeout: NextTimeout,

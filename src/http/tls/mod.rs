@@ -52,7 +52,7 @@ impl Connector<Connection<Socket>> for TlsConnector {
         } + *details.timeout.after;
         let connection = connection.through(|socket| {
             let mut tls = TlsSocket::new(session, socket);
-            tls.shake_hands(deadline, details.timeout)?;
+            tls.handshake(deadline, details.timeout)?;
             Ok(tls)
         })?;
         Ok(Some(Either::B(connection)))

@@ -63,7 +63,7 @@ pub(super) fn pair() -> (TlsSocket, Service) {
             }
         });
         let deadline = Instant::now() + *timeout().after;
-        tls.shake_hands(deadline, timeout()).unwrap();
+        tls.handshake(deadline, timeout()).unwrap();
         shaking.join().unwrap();
     });
     (tls, service)

@@ -10,8 +10,8 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::records::Records;
 use crate::http::broken::Broken;
-use crate::http::patience::until;
 use crate::http::socket::Socket;
+use crate::http::timeout::until;
 use crate::http::wire::{Received, Wire};
 
 /// So many reads look for what came while the connection was not in use. Session tickets need one or two.

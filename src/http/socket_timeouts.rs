@@ -1,4 +1,4 @@
-//! How long the kernel waits for a socket.
+//! The time-outs that the kernel keeps for a socket.
 
 use std::io;
 use std::net::TcpStream;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 /// What the kernel was told last, which is asked for again by most requests.
 #[derive(Debug, Default)]
-pub(super) struct Waits {
+pub(super) struct SocketTimeouts {
     read: Option<Duration>,
     write: Option<Duration>,
 }
 
-impl Waits {
+impl SocketTimeouts {
     /// Has reads end after about that time, and not before.
     pub(super) fn for_read(&mut self, stream: &TcpStream, timeout: Duration) -> io::Result<()> {
         let wait = coarse(timeout);

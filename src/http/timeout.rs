@@ -1,4 +1,4 @@
-//! A shorter time-out for what is read on this thread.
+//! What is left of a time-out, and a shorter one for what is read on this thread.
 //!
 //! ureq has no way to change a request's time-outs once it is sent, nor one to reach the connection that
 //! carries it. But an exchange stays on its worker from the first byte to the last.
@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Lets `read` wait for a service no longer than that, all its waiting together.
-pub(super) fn at_most<T>(patience: Duration, read: impl FnOnce() -> T) -> T {
+pub(super) fn at_most<T>(limit: Duration, read: impl FnOnce() -> T) -> T {
     /// Ends it, be it by a panic.
     struct End;
     impl Drop for End {
@@ -22,7 +22,7 @@ pub(super) fn at_most<T>(patience: Duration, read: impl FnOnce() -> T) -> T {
             UNTIL.set(None);
         }
     }
-    UNTIL.set(Some(Instant::now() + patience));
+    UNTIL.set(Some(Instant::now() + limit));
     let _end = End;
     read()
 }
@@ -57,12 +57,12 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn left(patience: Duration) -> Duration {
+    fn left(limit: Duration) -> Duration {
         let timeout = NextTimeout {
             after: LONG.into(),
             ..NextTimeout::default()
         };
-        at_most(patience, || *shortened(timeout).after)
+        at_most(limit, || *shortened(timeout).after)
     }
 
     #[test]
