@@ -13,6 +13,8 @@ mod pool;
 mod queue;
 mod scaler;
 mod sync;
+#[cfg(test)]
+mod testing;
 pub mod threads;
 
 pub use self::budget::Budget;

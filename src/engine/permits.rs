@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::budget::Budget;
@@ -33,7 +33,7 @@ struct Permits {
 }
 
 struct State {
-    ledger: Ledger<Sender<Permit>>,
+    ledger: Ledger<SyncSender<Permit>>,
     idle: Vec<(HolderId, Weak<dyn Idle>)>,
 }
 
@@ -73,7 +73,7 @@ impl Share {
     /// # Errors
     /// If there was none, or the component is stopping.
     pub fn take(&self, deadline: Instant) -> io::Result<Permit> {
-        let (tell, told) = bounded(1);
+        let (tell, told) = sync_channel(1);
         let mut state = self.permits.lock();
         if state.ledger.take(self.id) {
             return Ok(self.permits.permit(self.id));
@@ -83,7 +83,8 @@ impl Share {
         drop(state);
         self.permits.reclaim();
         loop {
-            match told.recv_deadline(deadline.min(Instant::now() + RECLAIM)) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match told.recv_timeout(left.min(RECLAIM)) {
                 Ok(permit) => return Ok(permit),
                 Err(RecvTimeoutError::Disconnected) => return Err(stopping()),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {

@@ -4,10 +4,10 @@
 //! says so to the linker), so a thread that is inside a system call may be left to it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use crossbeam_channel::{Sender, bounded};
 use crossbeam_utils::sync::Parker;
 
 use super::queue::{Load, Queue};
@@ -30,7 +30,7 @@ pub(super) struct Shared<J: Job> {
     /// What the names of the threads begin with.
     pub(super) name: &'static str,
     pub(super) queue: Queue<Task<J>>,
-    wake_scaler: Sender<()>,
+    wake_scaler: SyncSender<()>,
     completions: Arc<Completions<J::Done>>,
     /// Closed when there is nothing to do.
     idle: Mutex<Arc<dyn Idle>>,
@@ -60,7 +60,7 @@ impl<J: Job> Pool<J> {
         idle: Arc<dyn Idle>,
         completions: Arc<Completions<J::Done>>,
     ) -> std::io::Result<Self> {
-        let (wake_scaler, wake_ups) = bounded(1);
+        let (wake_scaler, wake_ups) = sync_channel(1);
         let shared = Arc::new(Shared {
             name,
             queue: Queue::default(),
@@ -152,6 +152,113 @@ impl<J: Job> Shared<J> {
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.shortest.fetch_min(micros, SeqCst);
             self.completions.push(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::os::fd::AsFd;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::super::Event;
+    use super::super::testing::{DEADLINE, Gate, NoConnections, Waiting};
+    use super::*;
+
+    struct Fixture {
+        pool: Pool<Waiting>,
+        completions: Arc<Completions<u32>>,
+        gate: Arc<Gate>,
+    }
+
+    impl Fixture {
+        fn new(limit: usize) -> Self {
+            let completions = Arc::new(Completions::new(Event::new().unwrap()));
+            let pool = Pool::start(
+                "test",
+                limit,
+                Arc::new(NoConnections),
+                Arc::clone(&completions),
+            );
+            Fixture {
+                pool: pool.unwrap(),
+                completions,
+                gate: Arc::default(),
+            }
+        }
+
+        fn run(&self, id: u32, is_wanted: bool) {
+            self.pool.run(Waiting {
+                id,
+                gate: Arc::clone(&self.gate),
+                is_wanted,
+            });
+        }
+
+        /// What has come of so many jobs.
+        fn done(&self, count: usize) -> Vec<u32> {
+            let mut done = VecDeque::new();
+            while done.len() < count {
+                let mut set = [PollFd::new(
+                    self.completions.signal().as_fd(),
+                    PollFlags::POLLIN,
+                )];
+                let timeout = PollTimeout::try_from(DEADLINE).unwrap();
+                assert_eq!(poll(&mut set, timeout), Ok(1), "only {done:?}");
+                self.completions.take(&mut done);
+            }
+            let mut done = Vec::from(done);
+            done.sort_unstable();
+            done
+        }
+    }
+
+    #[test]
+    fn jobs_that_wait_get_a_worker_each_up_to_the_limit() {
+        let fixture = Fixture::new(20);
+        (0..50).for_each(|id| fixture.run(id, true));
+        fixture.gate.wait_for(20);
+        assert_eq!(fixture.pool.0.live.load(SeqCst), 20);
+        fixture.gate.open();
+        assert!(fixture.done(50).into_iter().eq(0..50));
+    }
+
+    #[test]
+    fn a_higher_limit_counts_at_once() {
+        let fixture = Fixture::new(1);
+        (0..3).for_each(|id| fixture.run(id, true));
+        fixture.gate.wait_for(1);
+        fixture.pool.reconfigure(3, Arc::new(NoConnections));
+        fixture.gate.wait_for(3);
+        fixture.gate.open();
+        assert_eq!(fixture.done(3), [0, 1, 2]);
+    }
+
+    #[test]
+    fn nothing_comes_of_a_job_that_nobody_wants() {
+        let fixture = Fixture::new(1);
+        fixture.gate.open();
+        fixture.run(1, false);
+        fixture.run(2, true);
+        assert_eq!(fixture.done(1), [2]);
+    }
+
+    #[test]
+    fn the_end_interrupts_jobs_and_the_threads_go() {
+        let fixture = Fixture::new(2);
+        (0..5).for_each(|id| fixture.run(id, true));
+        fixture.gate.wait_for(2);
+        let threads = Arc::downgrade(&fixture.pool.0);
+        let gate = Arc::clone(&fixture.gate);
+        fixture.pool.stop(move || gate.open());
+        assert_eq!(fixture.done(2), [0, 1], "the others are dropped");
+        drop(fixture);
+        let deadline = Instant::now() + DEADLINE;
+        while threads.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "a thread is still there");
+            std::thread::yield_now();
         }
     }
 }

@@ -160,3 +160,88 @@ impl Client {
         self.agent.clone().shutdown();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// What comes of a request to a service that answers like that, and the request.
+    fn post(answer: &'static [u8]) -> (Result<Vec<u8>, TransportError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            stream.write_all(answer).unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let result = post_to(&format!("http://me:secret@{address}/path"));
+        (result, service.join().unwrap())
+    }
+
+    fn post_to(url: &str) -> Result<Vec<u8>, TransportError> {
+        let config = Config {
+            endpoint: Endpoint::parse(url).unwrap(),
+            user_agent: "test",
+            timeout: LONG,
+            connect_timeout: LONG,
+            connections: 1,
+            response_limit: 5,
+            ca_file: None,
+        };
+        let post = Post {
+            idempotency_key: "k1",
+            body: b"{}",
+            timeout: LONG,
+        };
+        let response = Client::new(config).unwrap().post(&post);
+        response.and_then(|mut response| response.read(5))
+    }
+
+    #[test]
+    fn a_request_has_a_key_and_credentials_and_brings_a_body() {
+        let (body, request) = post(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        assert_eq!(body.unwrap(), b"hello");
+        for line in [
+            "POST /path HTTP/1.1",
+            "idempotency-key: k1",
+            "authorization: Basic bWU6c2VjcmV0",
+            "user-agent: test",
+        ] {
+            assert!(request.contains(&format!("{line}\r\n")), "{request}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_request_that_brings_no_body() {
+        let error = |answer| post(answer).0.unwrap_err();
+        assert!(matches!(error(b""), TransportError::Lost(_)));
+        assert!(matches!(
+            error(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+            TransportError::Lost(_)
+        ));
+        assert!(matches!(
+            error(b"SSH-2.0\r\n\r\n"),
+            TransportError::NotHttp(_)
+        ));
+        let long = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello!";
+        assert_eq!(error(long), TransportError::TooLong(5));
+
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = closed.local_addr().unwrap();
+        drop(closed);
+        let error = post_to(&format!("http://{address}/")).unwrap_err();
+        assert!(matches!(error, TransportError::NoConnection(_)));
+    }
+}
