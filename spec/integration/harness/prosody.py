@@ -209,6 +209,13 @@ class Prosody:
             **self.options,
         }
 
+    def reconfigure(self, before, after):
+        """Changes a line of the configuration file, and has it read."""
+        configuration = self.config_file.read_text()
+        assert before in configuration
+        self.config_file.write_text(configuration.replace(before, after))
+        self.shell("config:reload()")
+
     def _write_accounts(self):
         for jid, password in self.accounts.items():
             name, host = jid.split("@")
