@@ -9,7 +9,7 @@ source=$1 lua=$2
 shift 2
 
 tests=(request request_stanza response response_stanza errors delivery order presence rooms
-	virtual_host options lifecycle reload shutdown
+	virtual_host options lifecycle reload reload_options shutdown federation
 	client_proxy client_proxy_addresses client_proxy_options client_proxy_subscription)
 files=("${tests[@]/#/spec/integration/test_}")
 

@@ -8,27 +8,16 @@ from harness.config import component, virtual_host
 
 TARGET = {"target_address": "service@localhost"}
 
-# The option that is at fault, and the section's options.
+# One of each way from the configuration to the log: the option that is at fault, and the section's options. What else
+# is unusable is in src/client_proxy/settings.rs.
 UNUSABLE = {
     "no target": ("target_address", {}),
-    "empty target": ("target_address", {"target_address": ""}),
     "no jid": ("target_address", {"target_address": "a@@b//"}),
-    "blank in the name": ("target_address", {"target_address": "a b@localhost"}),
-    "target too long": ("target_address", {"target_address": "x" * 1024 + "@localhost"}),
-    "full jid": ("target_address", {"target_address": "service@localhost/home"}),
-    "no user": ("target_address", {"target_address": "localhost"}),
     "own host": ("target_address", {"target_address": "service@own-host.test"}),
-    "target a number": ("target_address", {"target_address": 17}),
     "target a table": ("target_address", {"target_address": ["service@localhost"]}),
-    "time-out zero": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": 0}),
-    "time-out negative": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": -1}),
     "time-out in words": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": "soon"}),
-    "time-out a table": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": [1]}),
-    "retry negative": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": -1}),
     "retry too soon": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": 0.01}),
-    "retry in words": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": "never"}),
     "unknown strategy": ("proxy_strategy", {**TARGET, "proxy_strategy": "fastest"}),
-    "strategy a number": ("proxy_strategy", {**TARGET, "proxy_strategy": 1}),
 }
 
 
@@ -50,16 +39,13 @@ def complaints(prosody, host):
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_unusable_value_is_one_clear_log_line(prosody, case):
+def test_component_with_an_unusable_value_is_down_and_one_clear_line_says_why(prosody, peer, case):
     option, _ = UNUSABLE[case]
-    line, = complaints(prosody, host_name(case))
-    assert re.match(rf"{host_name(case)}: the option '{option}' (is|must) .{{10,}}", line.text), line
+    host = host_name(case)
+    line, = complaints(prosody, host)
+    assert re.match(rf"{host}: the option '{option}' (is|must) .{{10,}}", line.text), line
     assert "\n" not in line.text
-
-
-@pytest.mark.parametrize("case", UNUSABLE)
-def test_component_with_an_unusable_value_is_down(peer, case):
-    sent = peer.iq(host_name(case))
+    sent = peer.iq(host)
     refused = peer.receive()
     assert (refused.id, refused.type) == (sent, "error")
 

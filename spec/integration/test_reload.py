@@ -80,7 +80,7 @@ def test_reload_takes_a_changed_configuration(serve, backend):
     peer = served.peer()
     peer.presence(served.bot.jid)
     served.bot.wait_for_requests(1)
-    served.reconfigure('{ "presence" }', '{ "message" }')
+    served.prosody.reconfigure('{ "presence" }', '{ "message" }')
     served.prosody.reload(MODULE, "bot.test")
     assert served.echoes()
 
@@ -92,7 +92,7 @@ def test_reload_into_an_unusable_configuration_changes_nothing(serve):
     sender = served.peer()
     sender.say(served.bot.jid, "under way")
     served.bot.wait_for_requests(1)
-    served.reconfigure("component_post_timeout = 30", "component_post_timeout = -1")
+    served.prosody.reconfigure("component_post_timeout = 30", "component_post_timeout = -1")
     result = ""
     with contextlib.suppress(ShellError):
         result = served.prosody.shell(f'module:reload("{MODULE}", "bot.test")')
@@ -102,7 +102,7 @@ def test_reload_into_an_unusable_configuration_changes_nothing(serve):
     served.bot.release()
     assert sender.receive().body == "under way"
     assert served.echoes("afterwards")
-    served.reconfigure("component_post_timeout = -1", "component_post_timeout = 5")
+    served.prosody.reconfigure("component_post_timeout = -1", "component_post_timeout = 5")
     served.prosody.reload(MODULE, "bot.test")
     assert served.echoes("repaired")
     assert served.prosody.stop() == 0
@@ -110,7 +110,7 @@ def test_reload_into_an_unusable_configuration_changes_nothing(serve):
 
 def test_repaired_configuration_comes_up_with_a_reload(serve):
     served = serve(component_post_timeout=-1)
-    served.reconfigure("component_post_timeout = -1", "component_post_timeout = 5")
+    served.prosody.reconfigure("component_post_timeout = -1", "component_post_timeout = 5")
     served.prosody.reload(MODULE, "bot.test")
     assert served.echoes()
     assert served.prosody.stop() == 0
@@ -187,7 +187,7 @@ def test_a_shorter_time_out_counts_for_iqs_that_come_after_the_reload(serve):
     peer = served.peer()
     before = peer.iq(served.bot.jid)
     served.bot.wait_for_requests(1)
-    served.reconfigure("component_post_timeout = 600", "component_post_timeout = 1")
+    served.prosody.reconfigure("component_post_timeout = 600", "component_post_timeout = 1")
     served.prosody.reload(MODULE, "bot.test")
     after = peer.iq(served.bot.jid)
     expired = peer.receive()

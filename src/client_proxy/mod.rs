@@ -187,6 +187,8 @@ impl<S: Clone> Proxy<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::choice::Strategy;
     use super::testing::*;
     use super::*;
@@ -257,6 +259,30 @@ mod tests {
         assert_eq!(answered(fixture.done()), MAX_DUE);
         assert_ne!(fixture.tick(0), Some(Duration::ZERO));
         assert_eq!(answered(fixture.done()), 1);
+    }
+
+    #[test]
+    fn ten_thousand_requests_whose_resource_goes_are_answered_by_another_once_each() {
+        let mut fixture = Fixture::with(Strategy::RoundRobin, &["1"]);
+        for id in 0..10_000 {
+            fixture.iq(ROMEO, HOST, "get", &id.to_string()).unwrap();
+        }
+        fixture.presence(TWO, HOST, None);
+        fixture.presence(ONE, HOST, Some("unavailable"));
+        let mut again = Vec::new();
+        while let Some(action) = fixture.proxy.next_action() {
+            if let Action::SendAgain(_, addresses) = action {
+                again.push(addresses);
+            }
+        }
+        assert_eq!(fixture.outstanding(), [0, 10_000]);
+        let answered: HashSet<String> = again
+            .iter()
+            .rev()
+            .map(|sent| fixture.answer(sent, "result").unwrap().id)
+            .collect();
+        assert_eq!((answered.len(), again.len()), (10_000, 10_000));
+        assert_eq!(fixture.proxy.pending.len(), 0);
     }
 
     #[test]

@@ -148,7 +148,16 @@ mod tests {
             (OptionValue::Absent, "is missing"),
             (text(""), "must not be empty"),
             (OptionValue::Number(1.0), "must be a string"),
+            (
+                OptionValue::List(vec![text("service@example.com")]),
+                "must be a string",
+            ),
             (text("a@@b//"), "is not a JID"),
+            (text("a b@example.com"), "is not a JID"),
+            (
+                text(&format!("{}@example.com", "x".repeat(1024))),
+                "is not a JID",
+            ),
             (text("service@example.com/x"), "must be a bare JID"),
             (text("example.com"), "must be an account's JID"),
             (
@@ -192,8 +201,19 @@ mod tests {
             "the option 'proxy_strategy' must be one of \"random\", \"round-robin\", \
              \"least-outstanding\", \"sticky\""
         );
-        assert!(read("proxy_iq_timeout", OptionValue::Number(0.0)).is_err());
-        assert!(read("proxy_iq_timeout", text("soon")).is_err());
+        for (option, value) in [
+            ("proxy_iq_timeout", OptionValue::Number(0.0)),
+            ("proxy_iq_timeout", OptionValue::Number(-1.0)),
+            ("proxy_iq_timeout", text("soon")),
+            (
+                "proxy_iq_timeout",
+                OptionValue::List(vec![OptionValue::Number(1.0)]),
+            ),
+            ("proxy_try_timeout", text("never")),
+            ("proxy_strategy", OptionValue::Number(1.0)),
+        ] {
+            assert_eq!(read(option, value).unwrap_err().option, option);
+        }
 
         let try_timeout = |seconds| {
             read("proxy_try_timeout", OptionValue::Number(seconds)).map(|read| read.try_timeout)

@@ -238,6 +238,82 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_counts_where_nothing_is_set() {
+        let defaults = settings(&[]);
+        assert_eq!(defaults.forwarded, [Kind::Message]);
+        assert_eq!(defaults.timeout, Duration::from_secs(30));
+        assert_eq!(defaults.connect_timeout, Duration::from_secs(10));
+        assert_eq!(defaults.concurrency, 256);
+        assert_eq!(defaults.queue_size, 10_000);
+        assert_eq!(defaults.response_limit, 1 << 20);
+        assert!(defaults.ordered && defaults.validate_from && !defaults.body_only);
+        assert_eq!(defaults.ca_file, None);
+    }
+
+    #[test]
+    fn an_unusable_value_is_told_by_its_option() {
+        let word = || text("maybe");
+        let list =
+            |items: &[&str]| OptionValue::List(items.iter().map(|item| text(item)).collect());
+        let number = OptionValue::Number;
+        for (option, values) in [
+            (
+                "component_post_url",
+                vec![OptionValue::Absent, number(17.0), list(&["http://h/"])],
+            ),
+            (
+                "component_post_url",
+                vec![word(), text("example.com/api"), text("http://h:99999/")],
+            ),
+            (
+                "component_post_url",
+                vec![text("how do I do this?"), text("http:///api")],
+            ),
+            (
+                "component_post_stanzas",
+                vec![number(5.0), list(&["message", "letter"]), list(&[])],
+            ),
+            ("post_stanza_types", vec![list(&["letter"])]),
+            (
+                "component_post_timeout",
+                vec![number(0.0), number(-1.0), number(f64::NAN), word()],
+            ),
+            (
+                "component_post_connect_timeout",
+                vec![number(0.0), number(86_401.0), word()],
+            ),
+            (
+                "component_post_concurrency",
+                vec![number(0.0), number(-3.0), number(1.5), word()],
+            ),
+            (
+                "component_post_queue_size",
+                vec![number(-1.0), number(f64::INFINITY), word()],
+            ),
+            (
+                "component_post_response_limit",
+                vec![number(0.0), number(-1.0), text("1 MB")],
+            ),
+            ("component_post_ordered", vec![word(), number(1.0)]),
+            ("component_post_body_only", vec![word(), number(3.0)]),
+            ("component_post_ca_file", vec![number(1.0), text("")]),
+            (
+                "validate_from_addresses",
+                vec![word(), OptionValue::Other("a function")],
+            ),
+        ] {
+            for value in values {
+                let error = read(Scope::Component, &[(option, value.clone())]).unwrap_err();
+                assert_eq!(error.option, option, "{value:?}");
+                let told = ["is ", "must "]
+                    .iter()
+                    .any(|verb| error.problem.starts_with(verb));
+                assert!(told && error.problem.len() > 10, "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn the_old_name_of_the_stanza_option_works() {
         let list = OptionValue::List(vec![text("iq"), text("presence")]);
         let old = settings(&[(DEPRECATED_STANZAS_OPTION, list.clone())]);

@@ -40,7 +40,7 @@ def free_port():
 class Prosody:
     """A context manager: `with Prosody([component("bot.test", …)], accounts={…}) as prosody`.
 
-    `accounts` maps bare JIDs at localhost to passwords. `environment` is added to the process's. `open_files`
+    `accounts` maps bare JIDs to passwords. `environment` is added to the process's. `open_files`
     is how many descriptors it may have.
     The host `localhost` is always there; `peers.test` is a XEP-0114 component for tests to speak through.
     """
@@ -86,7 +86,8 @@ class Prosody:
         self.c2s_port, self.component_port, self.console_port = free_port(), free_port(), free_port()
         self.log_file = self.directory / "prosody.log"
         self._log = Log(self.log_file)
-        (self.directory / "certs").mkdir(exist_ok=True)
+        for name in ("certs", "data"):
+            (self.directory / name).mkdir(exist_ok=True)
         self._write_accounts()
         self.config_file = self.directory / "prosody.cfg.lua"
         self.config_file.write_text(self.configuration(), encoding="utf-8")
@@ -182,7 +183,13 @@ class Prosody:
     # Configuration
 
     def configuration(self):
-        everywhere = {
+        hosts = [config.virtual_host("localhost"),
+                 config.external_component("peers.test", COMPONENT_SECRET), *self.hosts]
+        return "\n".join([config.assignments(self.options_of_all()), *(host.section() for host in hosts)])
+
+    def options_of_all(self):
+        """The options that stand before the first host."""
+        return {
             "run_as_root": True,
             "data_path": str(self.directory / "data"),
             "pidfile": str(self.directory / "prosody.pid"),
@@ -201,15 +208,20 @@ class Prosody:
             **NETWORK_BACKENDS[os.environ.get("NETWORK_BACKEND")],
             **self.options,
         }
-        hosts = [config.virtual_host("localhost"),
-                 config.external_component("peers.test", COMPONENT_SECRET), *self.hosts]
-        return "\n".join([config.assignments(everywhere), *(host.section() for host in hosts)])
+
+    def reconfigure(self, before, after):
+        """Changes a line of the configuration file, and has it read."""
+        configuration = self.config_file.read_text()
+        assert before in configuration
+        self.config_file.write_text(configuration.replace(before, after))
+        self.shell("config:reload()")
 
     def _write_accounts(self):
-        directory = self.directory / "data" / "localhost" / "accounts"
-        directory.mkdir(parents=True, exist_ok=True)
         for jid, password in self.accounts.items():
-            name = jid.split("@")[0]
+            name, host = jid.split("@")
+            # Of a file's name Prosody escapes all but letters and digits.
+            directory = self.directory / "data" / host.replace(".", "%2e") / "accounts"
+            directory.mkdir(parents=True, exist_ok=True)
             record = f"return {config.literal({'password': password})};\n"
             (directory / f"{name}.dat").write_text(record, encoding="utf-8")
 

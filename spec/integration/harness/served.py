@@ -35,10 +35,3 @@ class Served:
         peer = self.peer()
         peer.iq("bot.test", "<ping xmlns='urn:xmpp:ping'/>")
         assert peer.receive().type == "result"
-
-    def reconfigure(self, before, after):
-        """Changes a line of the configuration file and has Prosody read it."""
-        configuration = self.prosody.config_file.read_text()
-        assert before in configuration
-        self.prosody.config_file.write_text(configuration.replace(before, after))
-        self.prosody.shell("config:reload()")

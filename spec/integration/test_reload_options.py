@@ -1,0 +1,170 @@
+"""Every option of component_http counts anew from a reload on: a row each, in a host of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from harness import behaviours
+from harness.backend import Backend
+from harness.behaviours import held, reply, respond
+from harness.bot import Bot
+from harness.certificates import Certificates
+from harness.config import component
+from harness.prosody import Prosody
+from harness.unanswering import Unanswering
+
+TIMEOUT = "wait/remote-server-timeout"
+ACTIVE = "<active xmlns='http://jabber.org/protocol/chatstates'/>"
+DISCO_INFO = "http://jabber.org/protocol/disco#info"
+
+
+def answer(bot, peer):
+    """The text that answers a message, or the error."""
+    peer.say(bot.jid)
+    received = peer.receive()
+    return received.error or received.body
+
+
+def answered(bot, peer, _):
+    return answer(bot, peer)
+
+
+def echoed(bot, peer, _):
+    bot.behave(behaviours.echo)
+    return answer(bot, peer)
+
+
+def query(bot, peer, _):
+    echoed(bot, peer, _)
+    return bot.request().query
+
+
+def expired(bot, peer, _):
+    bot.behave(behaviours.hang)
+    return answer(bot, peer)
+
+
+def at_once(bot, peer, expected):
+    """How many of three exchanges with one sender are carried out at the same time, once there are so many."""
+    bot.behave(held(behaviours.echo))
+    for _ in range(3):
+        peer.say(bot.jid)
+    bot.wait_for_requests(expected)
+    bot.release()
+    assert [peer.receive().body for _ in range(3)] == ["hello"] * 3
+    return bot.endpoint.most_at_once()
+
+
+def refused(bot, peer, _):
+    """How many of three more messages find no place when one is under way."""
+    bot.behave(held(respond(204)))
+    peer.say(bot.jid)
+    bot.wait_for_requests(1)
+    sent = [peer.say(bot.jid) for _ in range(3)]
+    # What answers for itself does so after what was sent before.
+    asked = peer.iq(bot.host, "<ping xmlns='urn:xmpp:ping'/>")
+    errors = []
+    while (received := peer.receive()).id != asked:
+        assert received.error == "wait/resource-constraint"
+        errors.append(received.id)
+    assert errors == sent[3 - len(errors):]
+    return len(errors)
+
+
+def of_1500_octets(bot, peer, _):
+    bot.behave(respond(body='{"body": "read"}'.ljust(1500)))
+    return answer(bot, peer)
+
+
+def chat_states(bot, peer, _):
+    peer.send("message", ACTIVE, to=bot.jid, type="chat")
+    bot.everything_for(peer)
+    return len(bot.requests)
+
+
+def foreign_sender(bot, peer, _):
+    bot.behave(reply(body="read", **{"from": "somebody@elsewhere.test"}))
+    return answer(bot, peer)
+
+
+def discovered_name(bot, peer, _):
+    peer.iq(bot.jid, f"<query xmlns='{DISCO_INFO}'/>")
+    return peer.receive().element.find(f".//{{{DISCO_INFO}}}identity").get("name")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What an option is before and after the reload, what is looked at, and what is seen then.
+
+    What would last ten minutes with the first value is not looked at before.
+    """
+
+    option: str
+    before: object
+    after: object
+    look: Callable
+    seen_before: object
+    seen_after: object
+    others: dict = field(default_factory=dict)
+
+    @property
+    def host(self):
+        return f"{self.option.replace('_', '-')}.test"
+
+    def section(self, value, places):
+        """The component's section with that value; words in braces stand for what `places` has."""
+        options = {"component_post_url": "{url}/{host}", **self.others, self.option: value}
+        return component(self.host, **{
+            name: value.format(host=self.host, **places) if isinstance(value, str) else value
+            for name, value in options.items()})
+
+
+ROWS = [
+    Row("component_post_url", "{url}/{host}?before", "{url}/{host}?after", query, "before", "after"),
+    Row("component_post_stanzas", ["presence"], ["message"], echoed, "cancel/service-unavailable", "hello"),
+    Row("component_post_timeout", 600, 1, expired, None, TIMEOUT),
+    Row("component_post_connect_timeout", 600, 1, answered, None, TIMEOUT,
+        {"component_post_url": "{unanswering}", "component_post_timeout": 600}),
+    Row("component_post_concurrency", 1, 2, at_once, 1, 2, {"component_post_ordered": False}),
+    Row("component_post_queue_size", 0, 1, refused, 3, 2),
+    Row("component_post_response_limit", 1000, 2000, of_1500_octets, "cancel/internal-server-error", "read"),
+    Row("component_post_ordered", True, False, at_once, 1, 3),
+    Row("component_post_body_only", False, True, chat_states, 1, 0),
+    Row("component_post_ca_file", "/etc/ssl/certs/ca-certificates.crt", "{ca}", echoed, TIMEOUT, "hello",
+        {"component_post_url": "{tls}/{host}"}),
+    Row("validate_from_addresses", True, False, foreign_sender, "cancel/internal-server-error", "read"),
+    Row("name", "Before", "After", discovered_name, "Before", "After"),
+]
+
+
+@pytest.fixture(scope="module")
+def over_tls():
+    """A service over TLS, and the file with the authority that its certificate is from."""
+    with Certificates() as certificates, Backend(tls=certificates.issue("good")) as service:
+        yield service, certificates.ca_file
+
+
+@pytest.fixture(scope="module")
+def places(backend, over_tls):
+    service, ca_file = over_tls
+    with Unanswering() as unanswering:
+        yield {"url": backend.url, "tls": service.url, "ca": ca_file, "unanswering": unanswering.url}
+
+
+@pytest.fixture(scope="module")
+def prosody(places):
+    with Prosody([row.section(row.before, places) for row in ROWS]) as server:
+        yield server
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.option for row in ROWS])
+def test_an_option_counts_anew(prosody, backend, over_tls, places, peer, row):
+    bot = Bot(over_tls[0] if row.option == "component_post_ca_file" else backend, row.host)
+    if row.seen_before is not None:
+        assert row.look(bot, peer, row.seen_before) == row.seen_before
+    bot.start_afresh()
+    prosody.reconfigure(row.section(row.before, places).section(), row.section(row.after, places).section())
+    prosody.reload("component_http", row.host)
+    assert row.look(bot, peer, row.seen_after) == row.seen_after
+    bot.release()
