@@ -78,7 +78,7 @@ end
 
 -- An error that Prosody logs in one line: to a string it would add a traceback.
 local function quiet(problem)
-	local formats_tables = pcall(require, "util.format"); -- COMPAT Prosody before 0.10
+	local formats_tables = pcall(require, "util.format"); -- COMPAT Prosody before 0.11 adds it anyway
 	return formats_tables and setmetatable({}, { __tostring = function () return problem; end }) or problem;
 end
 
