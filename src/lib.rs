@@ -39,6 +39,8 @@
 
 pub mod client_proxy;
 pub mod component_http;
+#[cfg(test)]
+mod delivery;
 mod dispatch;
 mod engine;
 #[cfg(feature = "lua")]
