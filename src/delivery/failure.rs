@@ -40,7 +40,7 @@ pub enum AttemptFailure {
         status: u16,
     },
     /// Happens when there is no answer.
-    Broken(TransportError),
+    Unanswered(NoAnswer),
     /// Happens when the service accepts the stanza but its reply cannot be used.
     Unusable(Unusable),
     /// Happens when there is a bug in this library. Holds the place for the log.
@@ -49,7 +49,7 @@ pub enum AttemptFailure {
 
 /// Why there is no answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TransportError {
+pub enum NoAnswer {
     /// Happens when no connection comes about: name, address, port, TLS; or when it ends before anything of
     /// the request is delivered. Holds the reason for the log.
     NoConnection(String),
@@ -61,13 +61,19 @@ pub enum TransportError {
     NotHttp(String),
 }
 
+impl From<NoAnswer> for AttemptFailure {
+    fn from(reason: NoAnswer) -> Self {
+        AttemptFailure::Unanswered(reason)
+    }
+}
+
 impl Failure {
     /// What the sender is told.
     pub fn to_error(&self) -> StanzaError {
         match self {
             Failure::Refused(refusal) => refusal.to_error(),
             Failure::Attempt(failure) => failure.to_error(),
-            Failure::Expired => TransportError::TimedOut.to_error(),
+            Failure::Expired => NoAnswer::TimedOut.to_error(),
             Failure::Stopped => Refusal::Stopped.to_error(),
         }
     }
@@ -76,7 +82,7 @@ impl Failure {
     pub fn is_outage(&self) -> bool {
         match self {
             Failure::Attempt(AttemptFailure::Rejected { status }) => *status >= 500,
-            Failure::Attempt(AttemptFailure::Broken(_)) | Failure::Expired => true,
+            Failure::Attempt(AttemptFailure::Unanswered(_)) | Failure::Expired => true,
             Failure::Attempt(AttemptFailure::Unusable(_) | AttemptFailure::Fault(_))
             | Failure::Refused(_)
             | Failure::Stopped => false,
@@ -104,7 +110,7 @@ impl AttemptFailure {
     fn to_error(&self) -> StanzaError {
         match self {
             AttemptFailure::Rejected { status } => status_error(*status),
-            AttemptFailure::Broken(error) => error.to_error(),
+            AttemptFailure::Unanswered(error) => error.to_error(),
             AttemptFailure::Unusable(unusable) => {
                 let summary = unusable.summary();
                 INTERNAL.with_text(format!("The service's answer could not be used: {summary}"))
@@ -114,13 +120,11 @@ impl AttemptFailure {
     }
 }
 
-impl TransportError {
+impl NoAnswer {
     fn to_error(&self) -> StanzaError {
         TIMEOUT.with_text(match self {
-            TransportError::TimedOut => "The service behind this address did not answer in time",
-            TransportError::NoConnection(_)
-            | TransportError::ConnectionLost(_)
-            | TransportError::NotHttp(_) => {
+            NoAnswer::TimedOut => "The service behind this address did not answer in time",
+            NoAnswer::NoConnection(_) | NoAnswer::ConnectionLost(_) | NoAnswer::NotHttp(_) => {
                 "The service behind this address cannot be reached at the moment"
             }
         })
@@ -132,7 +136,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Refused(refusal) => refusal.fmt(f),
             Failure::Attempt(failure) => failure.fmt(f),
-            Failure::Expired => TransportError::TimedOut.fmt(f),
+            Failure::Expired => NoAnswer::TimedOut.fmt(f),
             Failure::Stopped => Refusal::Stopped.fmt(f),
         }
     }
@@ -161,7 +165,7 @@ impl fmt::Display for AttemptFailure {
             AttemptFailure::Rejected { status } => {
                 write!(f, "the service answered with HTTP status {status}")
             }
-            AttemptFailure::Broken(error) => error.fmt(f),
+            AttemptFailure::Unanswered(error) => error.fmt(f),
             AttemptFailure::Unusable(unusable) => {
                 write!(f, "the service's answer cannot be used: {unusable}")
             }
@@ -172,17 +176,17 @@ impl fmt::Display for AttemptFailure {
     }
 }
 
-impl fmt::Display for TransportError {
+impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TransportError::NoConnection(reason) => {
+            NoAnswer::NoConnection(reason) => {
                 write!(f, "no connection to the service: {reason}")
             }
-            TransportError::TimedOut => f.write_str("the service did not answer in time"),
-            TransportError::ConnectionLost(reason) => {
+            NoAnswer::TimedOut => f.write_str("the service did not answer in time"),
+            NoAnswer::ConnectionLost(reason) => {
                 write!(f, "connection to the service lost: {reason}")
             }
-            TransportError::NotHttp(reason) => {
+            NoAnswer::NotHttp(reason) => {
                 write!(f, "what the service sent is not a HTTP response: {reason}")
             }
         }
@@ -261,8 +265,8 @@ mod tests {
 
     #[test]
     fn what_the_sender_and_the_admin_are_told() {
-        use TransportError::{ConnectionLost, NoConnection, NotHttp, TimedOut};
-        let broken = |error| Failure::Attempt(AttemptFailure::Broken(error));
+        use NoAnswer::{ConnectionLost, NoConnection, NotHttp, TimedOut};
+        let broken = |error| Failure::Attempt(AttemptFailure::Unanswered(error));
         let fault = Failure::Attempt(AttemptFailure::Fault("x.rs:1".into()));
         let unusable = Failure::Attempt(AttemptFailure::Unusable(Unusable::UnknownKind));
         let table = [
@@ -332,8 +336,8 @@ mod tests {
     #[test]
     fn what_says_that_the_service_does_not_work() {
         let rejected = |status| Failure::Attempt(AttemptFailure::Rejected { status });
-        let lost = TransportError::ConnectionLost(String::new());
-        let lost = Failure::Attempt(AttemptFailure::Broken(lost));
+        let lost = NoAnswer::ConnectionLost(String::new());
+        let lost = Failure::Attempt(AttemptFailure::Unanswered(lost));
         assert!(
             [Failure::Expired, lost, rejected(500)]
                 .iter()

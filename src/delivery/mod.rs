@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 pub use event::{Complaint, Effect, Event, Report};
 pub use exchange::{Attempt, AttemptEnd, ExchangeId};
-pub use failure::{AttemptFailure, Failure, Refusal, TransportError};
+pub use failure::{AttemptFailure, Failure, NoAnswer, Refusal};
 
 use crate::stanza::{Envelope, Kind, Stanza, jid};
 use exchange::{Exchange, State};
@@ -186,6 +186,11 @@ impl Delivery {
         })
     }
 
+    /// Whether [`poll_attempt`](Self::poll_attempt) is worth a call: whether something is ready.
+    pub fn has_attempt(&self) -> bool {
+        !self.closed && self.ready.len() > 0
+    }
+
     /// The next thing that is to be sent or told.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         while self.effects.is_empty() {
@@ -209,6 +214,12 @@ impl Delivery {
     fn is_in_flight(&self, id: ExchangeId) -> bool {
         let exchange = self.exchanges.get(&id);
         exchange.is_some_and(|exchange| exchange.state == State::InFlight)
+    }
+
+    /// Whether every exchange has ended.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.exchanges.is_empty()
     }
 
     /// How many attempts have been polled and have not ended.

@@ -215,7 +215,7 @@ impl World {
                 .map(|reply| Element::new("message").with_attr("id", format!("{number}.{reply}")))
                 .collect()),
             End::Rejected => Err(AttemptFailure::Rejected { status: 500 }),
-            End::Broken => Err(AttemptFailure::Broken(TransportError::TimedOut)),
+            End::Broken => Err(AttemptFailure::Unanswered(NoAnswer::TimedOut)),
         };
         self.delivery.handle_end(id, end, Report::default());
     }
