@@ -22,8 +22,9 @@ pub enum Failure {
     NotHttp(String),
     /// Happens when the stanza has more than [`MAX_DEPTH`] levels of elements.
     TooDeep,
-    /// Happens when the stanza has a character that XML 1.0 forbids, or text that is not UTF-8.
-    ForbiddenCharacter,
+    /// Happens when the stanza has a character that XML 1.0 forbids, an element in XML's own namespace, or
+    /// text that is not UTF-8.
+    ForbiddenXml,
     /// Happens when as many stanzas are waiting as may.
     QueueFull,
     /// Happens when the component stops before the exchange is concluded.
@@ -57,10 +58,8 @@ impl Failure {
                 .with_text("Too many stanzas are waiting for the service behind this address"),
             Failure::TooDeep => StanzaError::new(ErrorType::Modify, Condition::NotAcceptable)
                 .with_text(format!("More than {MAX_DEPTH} levels of elements")),
-            Failure::ForbiddenCharacter => {
-                StanzaError::new(ErrorType::Modify, Condition::BadRequest)
-                    .with_text("A character in this stanza is forbidden in XML")
-            }
+            Failure::ForbiddenXml => StanzaError::new(ErrorType::Modify, Condition::BadRequest)
+                .with_text("A character or a namespace in this stanza is forbidden in XML"),
             Failure::Fault(_) => {
                 StanzaError::new(ErrorType::Cancel, Condition::InternalServerError)
             }
@@ -86,8 +85,8 @@ impl fmt::Display for Failure {
             Failure::TooDeep => {
                 write!(f, "the stanza has more than {MAX_DEPTH} levels of elements")
             }
-            Failure::ForbiddenCharacter => {
-                f.write_str("the stanza has a character that is forbidden in XML")
+            Failure::ForbiddenXml => {
+                f.write_str("the stanza has a character or a namespace that is forbidden in XML")
             }
             Failure::QueueFull => {
                 f.write_str("too many stanzas are waiting (component_post_queue_size)")

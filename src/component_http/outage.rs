@@ -53,7 +53,7 @@ fn is_outage(failure: &Failure) -> bool {
         Failure::Status(status) => *status >= 500,
         Failure::Unusable(_)
         | Failure::TooDeep
-        | Failure::ForbiddenCharacter
+        | Failure::ForbiddenXml
         | Failure::QueueFull
         | Failure::Stopped
         | Failure::Fault(_) => false,

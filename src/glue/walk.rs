@@ -341,7 +341,7 @@ impl Walk {
                     xml,
                 })
             }
-            _ => Captured::Unfit(envelope, Failure::ForbiddenCharacter),
+            _ => Captured::Unfit(envelope, Failure::ForbiddenXml),
         }
     }
 }
