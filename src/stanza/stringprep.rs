@@ -28,8 +28,13 @@ pub struct Prohibited;
 /// # Errors
 /// [`Prohibited`].
 pub fn prepare(text: &str, profile: Profile) -> Result<Cow<'_, str>, Prohibited> {
-    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
-    if text.bytes().all(is_plain) {
+    let stays = |byte| match profile {
+        Profile::Name | Profile::Node => {
+            matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_')
+        }
+        Profile::Resource => matches!(byte, b' '..=b'~'),
+    };
+    if text.bytes().all(stays) {
         return Ok(Cow::Borrowed(text));
     }
     let prepared = normalize(&map(text, profile));
