@@ -112,6 +112,7 @@ def test_service_that_is_down_does_not_fill_the_log(prosody, bot_at, peer):
 
 SAY_NOTHING = {
     "chat state": "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+    "chat state of a thread": "<thread>t</thread><composing xmlns='http://jabber.org/protocol/chatstates'/>",
     "receipt and hint": "<received xmlns='urn:xmpp:receipts' id='1'/><store xmlns='urn:xmpp:hints'/>",
     "marker and id": "<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/><origin-id xmlns='urn:xmpp:sid:0' id='2'/>",
 }

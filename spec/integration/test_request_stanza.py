@@ -20,6 +20,7 @@ def hosts(backend):
     "<x xmlns='urn:example:x' a='&quot;&apos;&lt;&amp;' b='tab&#9;newline&#10;cr&#13;' c=''/>",
     "<x xmlns='urn:example:x'><y xmlns='urn:example:y'><z xmlns='urn:example:x'/></y>tail</x>",
     "<x xmlns='urn:example:x' xmlns:o='urn:example:o' o:attribute='v' xml:lang='fr'><o:child/></x>",
+    "<x xmlns='urn:example:x' xml:space='preserve' xml:other='v'/>",
     "<p:x xmlns:p='urn:example:p'><p:y p:a='1' a='2'/><z xmlns='urn:example:z' p:a='3'/></p:x>",
     "<a:x xmlns:a='urn:example:1'><a:y xmlns:a='urn:example:2' a:k='v'><a:z/></a:y></a:x>",
     "<x xmlns='urn:example:x'>mixed <b>bold</b> and <i>italic</i> text</x>",
@@ -99,6 +100,14 @@ def test_forbidden_character_is_a_bad_request(bot, peer, prosody, text):
     refused = peer.receive()
     assert (refused.error, refused.id, refused.sender) == ("modify/bad-request", "odd", bot.jid)
     assert not bot.everything_for(peer)
+    assert not bot.requests
+
+
+def test_element_that_nobody_could_read_back_is_a_bad_request(bot, peer):
+    """One of XML's own namespace: it is well-formed, and written anew it is not."""
+    sent = peer.send("message", "<xml:x/>", to=bot.jid, type="chat")
+    refused = peer.receive()
+    assert (refused.error, refused.id) == ("modify/bad-request", sent)
     assert not bot.requests
 
 

@@ -23,8 +23,9 @@ pub enum Failure {
 pub enum Refusal {
     /// Happens when the stanza has more than [`MAX_DEPTH`] levels of elements.
     TooDeep,
-    /// Happens when the stanza has a character that XML 1.0 forbids, or text that is not UTF-8.
-    ForbiddenCharacter,
+    /// Happens when the stanza has a character that XML 1.0 forbids, an element in the namespace of XML itself,
+    /// or text that is not UTF-8.
+    ForbiddenXml,
     /// Happens when as many stanzas are waiting as may.
     QueueFull,
     /// Happens when the component has stopped.
@@ -95,10 +96,8 @@ impl Refusal {
         match self {
             Refusal::TooDeep => StanzaError::new(ErrorType::Modify, Condition::NotAcceptable)
                 .with_text(format!("More than {MAX_DEPTH} levels of elements")),
-            Refusal::ForbiddenCharacter => {
-                StanzaError::new(ErrorType::Modify, Condition::BadRequest)
-                    .with_text("A character in this stanza is forbidden in XML")
-            }
+            Refusal::ForbiddenXml => StanzaError::new(ErrorType::Modify, Condition::BadRequest)
+                .with_text("A character or a namespace in this stanza is forbidden in XML"),
             Refusal::QueueFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
                 .with_text("Too many stanzas are waiting for the service behind this address"),
             Refusal::Stopped => TIMEOUT.with_text("This component is shutting down"),
@@ -148,8 +147,8 @@ impl fmt::Display for Refusal {
             Refusal::TooDeep => {
                 write!(f, "the stanza has more than {MAX_DEPTH} levels of elements")
             }
-            Refusal::ForbiddenCharacter => {
-                f.write_str("the stanza has a character that is forbidden in XML")
+            Refusal::ForbiddenXml => {
+                f.write_str("the stanza has a character or a namespace that is forbidden in XML")
             }
             Refusal::QueueFull => {
                 f.write_str("too many stanzas are waiting (component_post_queue_size)")
@@ -276,7 +275,7 @@ mod tests {
                 "100 levels",
             ),
             (
-                Failure::Refused(Refusal::ForbiddenCharacter),
+                Failure::Refused(Refusal::ForbiddenXml),
                 "bad-request",
                 "forbidden in XML",
             ),

@@ -341,7 +341,7 @@ impl Walk {
                     xml,
                 })
             }
-            _ => Captured::Unfit(envelope, Refusal::ForbiddenCharacter),
+            _ => Captured::Unfit(envelope, Refusal::ForbiddenXml),
         }
     }
 }

@@ -3,10 +3,9 @@
 //! The cuts below are for addresses that Prosody has prepared already; [`prepare`] is for everything that
 //! comes from elsewhere.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use stringprep::tables::unassigned_code_point;
+use super::stringprep::{self, Profile, Prohibited};
 
 /// Happens when a text is no JID: an empty or overlong part, or characters that may not be in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,61 +38,30 @@ pub fn prepare(jid: &str) -> Result<String, InvalidJid> {
     };
     let mut prepared = String::with_capacity(jid.len());
     if let Some(node) = node {
-        prepared += &part(node, stringprep::nodeprep)?;
+        prepared += bounded(&stringprep::prepare(node, Profile::Node)?)?;
         prepared.push('@');
     }
-    prepared += &prepare_domain(domain)?;
+    // A final dot is that of a fully qualified name.
+    let domain = stringprep::prepare(domain, Profile::Name)?;
+    prepared += bounded(domain.trim_end_matches('.'))?;
     if let Some(resource) = resource {
         prepared.push('/');
-        prepared += &part(resource, stringprep::resourceprep)?;
+        prepared += bounded(&stringprep::prepare(resource, Profile::Resource)?)?;
     }
     Ok(prepared)
 }
 
-/// Without the final dot of a fully qualified name. Nameprep (RFC 3491) leaves to others what no name of a
-/// host can have.
-fn prepare_domain(domain: &str) -> Result<Cow<'_, str>, InvalidJid> {
-    let never = |byte: u8| byte.is_ascii_control() || byte == b' ' || byte == b'@';
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
-    if domain.bytes().any(never) {
+fn bounded(part: &str) -> Result<&str, InvalidJid> {
+    if part.is_empty() || part.len() > MAX_PART {
         return Err(InvalidJid);
     }
-    part(domain, stringprep::nameprep)
+    Ok(part)
 }
 
-/// A profile of stringprep (RFC 3454).
-type Profile = fn(&str) -> Result<Cow<'_, str>, stringprep::Error>;
-
-fn part(text: &str, profile: Profile) -> Result<Cow<'_, str>, InvalidJid> {
-    let prepared = if text.is_ascii() || !text.contains(unassigned_code_point) {
-        profile(text).map_err(|_| InvalidJid)?
-    } else {
-        Cow::Owned(with_unassigned(text, profile)?)
-    };
-    if prepared.is_empty() || prepared.len() > MAX_PART {
-        return Err(InvalidJid);
+impl From<Prohibited> for InvalidJid {
+    fn from(_: Prohibited) -> Self {
+        InvalidJid
     }
-    Ok(prepared)
-}
-
-/// Applies a profile as to a query, which may have characters that Unicode 3.2 does not know (RFC 3454
-/// §7), emoji among them: they stay as they are. The crate's profiles are those for stored strings, so that
-/// a character stands in for each that they would refuse.
-fn with_unassigned(text: &str, profile: Profile) -> Result<String, InvalidJid> {
-    // No profile changes or minds these symbols.
-    let stand_in = ('\u{2600}'..='\u{2613}')
-        .find(|symbol| !text.contains(*symbol))
-        .ok_or(InvalidJid)?;
-    let mut unassigned = text.chars().filter(|c| unassigned_code_point(*c));
-    let replaced = text.replace(unassigned_code_point, stand_in.encode_utf8(&mut [0; 4]));
-    let prepared = profile(&replaced).map_err(|_| InvalidJid)?;
-    Ok(prepared
-        .chars()
-        .map(|c| match c {
-            c if c == stand_in => unassigned.next().unwrap_or(c),
-            c => c,
-        })
-        .collect())
 }
 
 /// The JID without its resource.
@@ -159,6 +127,13 @@ mod tests {
             "a\u{FFFE}@b",
             "a<@b",
             "\u{AD}@b",
+            "a@\u{AD}",
+            "a@b\u{FF0F}",
+            "a@b\u{FF0F}c",
+            "b\u{FF20}c",
+            "a@b\u{A0}c",
+            "a@\u{FF0E}",
+            "a@..",
         ] {
             assert_eq!(prepare(invalid), Err(InvalidJid), "{invalid:?}");
         }
@@ -178,6 +153,7 @@ mod tests {
             ("x@[::1]", "x@[::1]"),
             ("a@b/c/d@e", "a@b/c/d@e"),
             ("b/x@y", "b/x@y"),
+            ("\u{8A0}😀-\u{627}@b", "\u{8A0}😀-\u{627}@b"),
         ] {
             assert_eq!(prepare(jid).as_deref(), Ok(prepared), "{jid:?}");
             assert_eq!(prepare(prepared).as_deref(), Ok(prepared), "{jid:?}");
@@ -190,6 +166,8 @@ mod tests {
             prepare("x@Host.Example./r.").as_deref(),
             Ok("x@host.example/r.")
         );
-        assert_eq!(prepare("host.example.").as_deref(), Ok("host.example"));
+        for host in ["host.example.", "host.example..", "host.example\u{FF0E}"] {
+            assert_eq!(prepare(host).as_deref(), Ok("host.example"), "{host:?}");
+        }
     }
 }

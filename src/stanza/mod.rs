@@ -11,6 +11,7 @@ pub mod jid;
 pub mod names;
 pub mod namespaces;
 pub mod signal;
+pub mod stringprep;
 pub mod xml_in;
 pub mod xml_out;
 

@@ -1,5 +1,7 @@
 //! Children of a message that say nothing by themselves: what clients send without their users' doing.
 
+use super::namespaces::CLIENT_NS;
+
 /// XEP-0085: Chat State Notifications. All of them are signals.
 const CHAT_STATES_NS: &str = "http://jabber.org/protocol/chatstates";
 /// XEP-0184: Message Delivery Receipts.
@@ -11,10 +13,12 @@ const HINTS_NS: &str = "urn:xmpp:hints";
 /// XEP-0359: Unique and Stable Stanza IDs.
 const STANZA_IDS_NS: &str = "urn:xmpp:sid:0";
 
-/// Whether a child of that name and namespace says nothing to whoever reads the message. A request for a
-/// receipt is none: its sender waits for something.
+/// Whether a child of that name and namespace, which is empty for none of its own, says nothing to whoever
+/// reads the message. A request for a receipt is none: its sender waits for something. The identifier of a
+/// thread comes along with chat states (XEP-0085).
 pub fn is_signal(name: &[u8], xmlns: &[u8]) -> bool {
     match str::from_utf8(xmlns) {
+        Ok("" | CLIENT_NS) => name == b"thread",
         Ok(CHAT_STATES_NS | CHAT_MARKERS_NS | HINTS_NS | STANZA_IDS_NS) => true,
         Ok(RECEIPTS_NS) => name == b"received",
         _ => false,
@@ -36,6 +40,9 @@ mod tests {
             ("no-store", HINTS_NS, true),
             ("origin-id", STANZA_IDS_NS, true),
             ("stanza-id", STANZA_IDS_NS, true),
+            ("thread", "", true),
+            ("thread", CLIENT_NS, true),
+            ("thread", "urn:x", false),
             ("reactions", "urn:xmpp:reactions:0", false),
             ("composing", "urn:x", false),
             ("body", "", false),

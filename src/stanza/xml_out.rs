@@ -2,6 +2,8 @@
 //!
 //! Takes bytes, since that is what Lua has; whoever needs a `String` checks the whole at the end.
 
+use super::namespaces::XML_NS;
+
 /// Writes one element tree into a buffer.
 #[derive(Debug, Default)]
 pub struct XmlWriter {
@@ -30,10 +32,17 @@ impl XmlWriter {
     }
 
     /// Adds an attribute to the element just begun. A key `namespace\u{1}name` declares a prefix for its
-    /// namespace on the spot.
+    /// namespace on the spot, but for the one that has a prefix without a declaration.
     pub fn attr(&mut self, key: &[u8], value: &[u8]) {
         match key.iter().position(|byte| *byte == 1) {
-            None => self.plain_attr(key, value),
+            None => {
+                // No element can declare that it is in this one (Namespaces in XML 1.0 §3).
+                self.forbidden |= key == b"xmlns" && value == XML_NS.as_bytes();
+                self.plain_attr(key, value);
+            }
+            Some(at) if key[..at] == *XML_NS.as_bytes() => {
+                self.plain_attr(&[b"xml:", &key[at + 1..]].concat(), value);
+            }
             Some(at) => {
                 self.prefixes += 1;
                 let prefix = format!("ns{}:", self.prefixes).into_bytes();
@@ -70,7 +79,7 @@ impl XmlWriter {
         }
     }
 
-    /// Whether a character was written that XML 1.0 forbids.
+    /// Whether something was written that XML forbids: a character, or an element in XML's own namespace.
     pub fn has_forbidden(&self) -> bool {
         self.forbidden
     }
@@ -187,6 +196,24 @@ mod tests {
             xml,
             "<a xmlns:ns1='urn:1' ns1:x='1' xmlns:ns2='urn:2' ns2:x='2'><b xmlns:ns1='urn:2' ns1:x='3'/></a>"
         );
+    }
+
+    #[test]
+    fn the_namespace_of_xml_has_its_own_prefix_and_no_elements() {
+        let (xml, forbidden) = written(|w| {
+            w.open(b"a");
+            w.attr(b"http://www.w3.org/XML/1998/namespace\x01x", b"1");
+            w.attr(b"xml:lang", b"de");
+            w.close(b"a");
+        });
+        assert_eq!(xml, "<a xml:x='1' xml:lang='de'/>");
+        assert!(!forbidden);
+        let (_, forbidden) = written(|w| {
+            w.open(b"a");
+            w.attr(b"xmlns", b"http://www.w3.org/XML/1998/namespace");
+            w.close(b"a");
+        });
+        assert!(forbidden);
     }
 
     #[test]
