@@ -161,8 +161,8 @@ shared.live({
 	state = proxy;
 	check = function () return select(2, new_proxy()); end;
 	adopt = function (old) proxy:adopt(old); end;
-	close = function ()
-		local stanzas, requests, notes = proxy:close();
+	stop = function ()
+		local stanzas, requests, notes = proxy:stop();
 		deliver(stanzas, requests, notes);
 		count();
 		return stanzas ~= nil;

@@ -1,7 +1,6 @@
 //! The HTTP client of a component: what it has to know, and what its errors mean here.
 
-use super::{Settings, Unusable};
-use crate::delivery::{AttemptFailure, NoAnswer};
+use super::{Failure, Settings, Unusable};
 use crate::http::{Client, Config, TransportError};
 use crate::options::OptionError;
 
@@ -30,21 +29,19 @@ pub fn client(settings: &Settings) -> Result<Client, OptionError> {
         .map_err(|error| OptionError::new("component_post_ca_file", error.to_string()))
 }
 
-impl From<TransportError> for AttemptFailure {
+impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
-        AttemptFailure::Unanswered(match error {
+        match error {
             TransportError::NoConnection(reason) | TransportError::Undelivered(reason) => {
-                NoAnswer::NoConnection(reason)
+                Failure::NoConnection(reason)
             }
-            TransportError::NoConnectionInTime => NoAnswer::NoConnection(
+            TransportError::NoConnectionInTime => Failure::NoConnection(
                 "it took longer than component_post_connect_timeout allows".to_owned(),
             ),
-            TransportError::TimedOut => NoAnswer::TimedOut,
-            TransportError::Lost(reason) => NoAnswer::ConnectionLost(reason),
-            TransportError::NotHttp(reason) => NoAnswer::NotHttp(reason),
-            TransportError::TooLong(limit) => {
-                return AttemptFailure::Unusable(Unusable::TooLong(limit));
-            }
-        })
+            TransportError::TimedOut => Failure::TimedOut,
+            TransportError::Lost(reason) => Failure::ConnectionLost(reason),
+            TransportError::NotHttp(reason) => Failure::NotHttp(reason),
+            TransportError::TooLong(limit) => Failure::Unusable(Unusable::TooLong(limit)),
+        }
     }
 }
