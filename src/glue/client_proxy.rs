@@ -188,7 +188,8 @@ impl Component {
         Ok(this.state.borrow_mut().unsent(envelope))
     }
 
-    /// `proxy:stop()`: answers everything outstanding, and from now on every request. Returns `stanzas, requests, notes`, as `drain`.
+    /// `proxy:stop()`: answers everything outstanding, and from now on every request. Returns
+    /// `stanzas, requests, notes`, as `drain`.
     fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
         let actions = this.state.borrow_mut().stop();
         let [stanzas, requests, notes] = this.tables(lua, actions)?;

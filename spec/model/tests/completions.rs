@@ -43,20 +43,28 @@ fn assert_each_once_in_order(taken: &VecDeque<(usize, usize)>) {
     assert_eq!(taken.len(), WORKERS * EACH);
 }
 
+/// Takes whenever the signal is set, until all is there.
+fn take_all(
+    completions: &Finished,
+    workers: Vec<JoinHandle<()>>,
+    mut taken: VecDeque<(usize, usize)>,
+) {
+    while taken.len() < WORKERS * EACH {
+        completions.signal().0.wait();
+        completions.take(&mut taken);
+    }
+    assert_each_once_in_order(&taken);
+    workers
+        .into_iter()
+        .for_each(|worker| worker.join().unwrap());
+}
+
 #[test]
 fn whoever_takes_only_when_it_is_woken_gets_all() {
     check(3, || {
         let completions = Arc::new(Finished::new(Watched::default()));
         let workers = workers(&completions);
-        let mut taken = VecDeque::new();
-        while taken.len() < WORKERS * EACH {
-            completions.signal().0.wait();
-            completions.take(&mut taken);
-        }
-        assert_each_once_in_order(&taken);
-        workers
-            .into_iter()
-            .for_each(|worker| worker.join().unwrap());
+        take_all(&completions, workers, VecDeque::new());
     });
 }
 
@@ -67,13 +75,6 @@ fn whoever_takes_at_other_times_too_gets_the_rest() {
         let workers = workers(&completions);
         let mut taken = VecDeque::new();
         completions.take(&mut taken);
-        while taken.len() < WORKERS * EACH {
-            completions.signal().0.wait();
-            completions.take(&mut taken);
-        }
-        assert_each_once_in_order(&taken);
-        workers
-            .into_iter()
-            .for_each(|worker| worker.join().unwrap());
+        take_all(&completions, workers, taken);
     });
 }
