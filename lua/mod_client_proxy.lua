@@ -161,8 +161,8 @@ shared.live({
 	state = proxy;
 	check = function () return select(2, new_proxy()); end;
 	adopt = function (old) proxy:adopt(old); end;
-	stop = function ()
-		local stanzas, requests, notes = proxy:stop();
+	close = function ()
+		local stanzas, requests, notes = proxy:close();
 		deliver(stanzas, requests, notes);
 		count();
 		return stanzas ~= nil;

@@ -44,38 +44,32 @@ local function deliver(stanzas, notes, failures)
 	if failures and failures > 0 then count_failure(failures); end
 end
 
-local drain_later, drain_soon;
-local function drain(by_timer)
-	local stanzas, notes, failures, drain_after = component:drain(by_timer);
-	drain_later(drain_after);
+-- Does what follows from something that has happened, and sets the timer that it asks for.
+local later;
+local function carry_out(stanzas, notes, failures, delay)
+	later(delay);
 	deliver(stanzas, notes, failures);
 end
 
-function drain_later(delay)
-	if delay == 0 and drain_soon then
-		drain_soon();
+local function wake() carry_out(component:wake()); end
+local function tick() carry_out(component:tick()); end
+
+local unwatch, tick_soon;
+local function watch()
+	unwatch, tick_soon = shared.watch(component:fd(), wake, tick);
+end
+
+function later(delay)
+	if delay == 0 and tick_soon then
+		tick_soon();
 	elseif delay then
-		module:add_timer(delay, function () drain(true); end);
+		module:add_timer(delay, tick);
 	end
 end
 
-local function expire()
-	local stanzas, notes, failures, expire_after = component:expire();
-	deliver(stanzas, notes, failures);
-	return expire_after;
-end
-
 local function receive(event)
-	local stanzas, notes, failures, drain_after, expire_after = component:receive(event.stanza);
-	drain_later(drain_after);
-	if expire_after then module:add_timer(expire_after, expire); end
-	if stanzas or notes then deliver(stanzas, notes, failures); end
+	carry_out(component:receive(event.stanza));
 	return true;
-end
-
-local unwatch;
-local function watch()
-	unwatch, drain_soon = shared.watch(component:fd(), function () drain(false); end, function () drain(true); end);
 end
 
 for _, event in ipairs(component:events()) do
@@ -89,15 +83,14 @@ shared.live({
 	check = function () return select(2, new_component()); end;
 	adopt = function (old)
 		unwatch();
-		component:adopt(old);
+		local delay = component:adopt(old);
 		watch();
-		module:add_timer(0, function () drain(true); end);
-		module:add_timer(0, expire);
+		later(delay);
 	end;
 	leave = function () unwatch(); end;
-	stop = function (in_parts)
-		local stanzas, notes, failures, more = component:stop(in_parts);
+	close = function ()
+		local stanzas, notes, failures, delay = component:close();
 		deliver(stanzas, notes, failures);
-		return stanzas ~= nil, more;
+		return stanzas ~= nil, delay ~= nil;
 	end;
 });

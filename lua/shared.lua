@@ -82,17 +82,20 @@ local function quiet(problem)
 	return formats_tables and setmetatable({}, { __tostring = function () return problem; end }) or problem;
 end
 
--- Takes part in the module's end and in its reload. `stop` concludes everything and returns whether anything was sent
--- for it; it may do so in parts, if it is told so, and then returns whether there is more. `check` says what is wrong
--- with the options as they are now; `state` is what a reload hands to `adopt`.
+-- Takes part in the module's end and in its reload. `close` concludes everything, or a part of it, and returns whether
+-- anything was sent for it and whether there is more. `check` says what is wrong with the options as they are now;
+-- `state` is what a reload hands to `adopt`.
 function shared.live(component)
 	local function stop()
-		if component.stop(false) then native.unwritten = true; end
+		repeat
+			local sent, more = component.close();
+			native.unwritten = native.unwritten or sent;
+		until not more;
 	end
 
 	-- Prosody gets to see to others between the parts; if it ends meanwhile, the rest follows at once.
 	local function stop_in_parts()
-		local _, more = component.stop(true);
+		local _, more = component.close();
 		prosody.events.remove_handler("server-stopping", stop);
 		if more then
 			prosody.events.add_handler("server-stopping", stop, 1000);

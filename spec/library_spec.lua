@@ -29,7 +29,7 @@ describe("prosody_components", function ()
 	end);
 
 	after_each(function ()
-		if component then component:stop(); end
+		if component then component:close(); end
 		service:stop();
 	end);
 
@@ -38,10 +38,10 @@ describe("prosody_components", function ()
 		component = component or open(service, options);
 		local errors = component:receive(stanza);
 		if errors then return nil, errors; end
-		component:drain(true);
+		component:tick();
 		local request = service:answer(answer);
 		web_service.wait_readable(component:fd());
-		return request, (component:drain(false));
+		return request, (component:wake());
 	end
 
 	local function error_of(stanza)
@@ -188,10 +188,10 @@ describe("prosody_components", function ()
 		it("is an error, and a note says why", function ()
 			component = open(service);
 			component:receive(message():text_tag("body", "hi"));
-			component:drain(true);
+			component:tick();
 			service:answer("", "404 Not Found");
 			web_service.wait_readable(component:fd());
-			local stanzas, notes, failures = component:drain(false);
+			local stanzas, notes, failures = component:wake();
 			assert.equal("cancel/item-not-found", error_of(stanzas[1]));
 			assert.equal("debug", notes[1]);
 			assert.equal("warn", notes[3]);
@@ -205,7 +205,7 @@ describe("prosody_components", function ()
 		local seen, stopped, problem = 0, nil, nil;
 		debug.sethook(function ()
 			seen = seen + 1;
-			if seen == calls then stopped, problem = pcall(subject.stop, subject); end
+			if seen == calls then stopped, problem = pcall(subject.close, subject); end
 		end, "cr");
 		action();
 		debug.sethook();
@@ -218,7 +218,7 @@ describe("prosody_components", function ()
 			local stanza = message();
 			stop_within(calls, component, function ()
 				component:receive(stanza);
-				component:drain(true);
+				component:tick();
 			end);
 		end
 	end);

@@ -6,21 +6,22 @@
 //!
 //! 1. The shim gets an event and hands the stanza's table to [`glue`], which walks it once and makes a
 //!    [`stanza::Stanza`] of it: owned data.
-//! 2. The [`dispatch::Dispatcher`] puts it into the lane of its conversation, and hands it to the worker
-//!    threads when its turn comes. All of that is on Prosody's thread and takes microseconds.
-//! 3. A worker makes the [`component_http::Attempt`]: it writes the JSON of [`component_http::request`],
+//! 2. [`delivery::Delivery`] begins an exchange for it, puts it into the lane of its conversation, and says
+//!    when its turn comes. [`component_http::Driver`] hands it to the worker threads then. All of that is on
+//!    Prosody's thread and takes microseconds.
+//! 3. A worker makes the [`attempt`](component_http): it writes the JSON of [`component_http::request`],
 //!    POSTs it by [`http`], and lets [`component_http::response`] say what the answer means: stanzas, or a
-//!    [`component_http::Failure`].
-//! 4. The outcome waits in [`engine::Completions`], whose file descriptor wakes Prosody's event loop.
-//!    The shim drains it, `glue` builds tables, and the shim sends them.
+//!    [`delivery::AttemptFailure`].
+//! 4. What came of it waits in [`engine::Completions`], whose file descriptor wakes Prosody's event loop.
+//!    The driver takes it, `delivery` ends the exchange, `glue` builds tables, and the shim sends them.
 //!
 //! The other module, `lua/mod_client_proxy.lua`, needs no thread: [`client_proxy::Proxy`] says at once
 //! with which addresses a request or its answer is sent on.
 //!
-//! The arrows point one way: shim, `glue`, `dispatch`, `component_http` or `client_proxy`, `stanza`; and
+//! The arrows point one way: shim, `glue`, `component_http` or `client_proxy`, `delivery`, `stanza`; and
 //! `component_http`, `http`, `engine`. Only `glue` knows of Lua, and only with one of the features `lua51`
 //! to `lua54` or `luajit`. Neither `http` nor `engine` knows of XMPP, and `engine`, which has the threads,
-//! not of HTTP either. To read it, begin with [`component_http::attempt`], or with [`client_proxy`].
+//! not of HTTP either. To read it, begin with [`delivery`], or with [`client_proxy`].
 //!
 //! What is public is for whoever measures it; all else is for Prosody.
 #![deny(missing_docs)]
@@ -39,7 +40,7 @@
 
 pub mod client_proxy;
 pub mod component_http;
-mod dispatch;
+mod delivery;
 mod engine;
 #[cfg(feature = "lua")]
 mod glue;

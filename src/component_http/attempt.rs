@@ -5,92 +5,85 @@
 //! component.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::response::{self, Verdict};
-use super::{Failure, Outcome, Settings, request};
+use super::{Settings, request};
+use crate::delivery::{
+    Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, NoAnswer, Report,
+};
 use crate::engine::Job;
 use crate::http::{Client, Post};
 use crate::stanza::{Envelope, Stanza};
 
-/// Numbers the exchanges of one component.
-pub type ExchangeId = u64;
-
-/// What a worker needs for an attempt.
+/// What a worker needs to make an attempt.
 #[derive(Debug)]
-pub struct Attempt {
-    /// The exchange's number.
-    pub id: ExchangeId,
-    /// Makes that number unique among components and restarts.
+pub struct PostJob {
+    /// What to deliver, and until when.
+    pub attempt: Attempt,
+    /// Makes the exchange's number unique among components and restarts.
     pub nonce: u64,
-    /// The stanza to deliver, which is gone if the exchange has ended meanwhile.
-    pub stanza: Weak<Stanza>,
-    /// When it has to be over, if that does not depend on when it is sent.
-    pub deadline: Option<Instant>,
     /// The component's.
     pub settings: Arc<Settings>,
     /// Where to.
     pub client: Arc<Client>,
 }
 
-/// How an exchange ended.
+/// What comes of it.
 #[derive(Debug)]
-pub struct Concluded {
+pub struct Done {
     /// The exchange's number.
-    pub exchange: ExchangeId,
-    /// How it ended.
-    pub outcome: Outcome,
+    pub id: ExchangeId,
+    /// How the attempt ended.
+    pub end: AttemptEnd,
     /// What there is to tell of it.
     pub report: Report,
 }
 
-/// What there is to tell of an exchange beside its outcome. Written by a worker, since Prosody's thread has
-/// better things to do.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// For whoever looks for something: the stanza's id, the status, and how long it took.
-    pub line: String,
-    /// What an admin should know of a body that was not taken for replies.
-    pub not_taken: Option<String>,
-}
+impl Job for PostJob {
+    type Done = Done;
 
-impl Job for Attempt {
-    type Done = Concluded;
-
-    /// Takes as long as it takes, up to the time-out.
+    /// Takes as long as it takes, up to the time-out. Nothing is sent for an exchange that has ended before.
     ///
-    /// A panic becomes [`Failure::Fault`]: the sender is told, and the worker lives on. Nothing comes of
-    /// an exchange that has ended before it was sent.
-    fn run(self) -> Option<Concluded> {
-        let stanza = self.stanza.upgrade()?;
+    /// A panic becomes [`AttemptFailure::Fault`]: the sender is told, and the worker lives on.
+    fn run(self) -> Done {
+        let id = self.attempt.id;
+        let Some(stanza) = self.attempt.stanza.upgrade() else {
+            return Done {
+                id,
+                end: Err(NoAnswer::TimedOut.into()),
+                report: Report::default(),
+            };
+        };
         let begun = Instant::now();
         let mut seen = Seen::default();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&stanza, &mut seen)))
+        let end = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&stanza, &mut seen)))
             .unwrap_or_else(|panic| {
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                Err(Failure::Fault(
+                Err(AttemptFailure::Fault(
                     text.unwrap_or_else(|| "a panic without a message".to_owned()),
                 ))
             });
-        Some(Concluded {
-            exchange: self.id,
-            report: Report {
-                line: line(&stanza.envelope, seen.status, &outcome, begun.elapsed()),
-                not_taken: seen.not_taken,
-            },
-            outcome,
-        })
+        let envelope = &stanza.envelope;
+        let report = Report {
+            line: line(envelope, seen.status, &end, begun.elapsed()),
+            complaint: seen.not_taken.map(|trouble| Complaint {
+                about: envelope.to_string(),
+                trouble,
+            }),
+        };
+        Done { id, end, report }
     }
 }
 
-impl Attempt {
-    fn deliver(&self, stanza: &Stanza, seen: &mut Seen) -> Outcome {
+impl PostJob {
+    fn deliver(&self, stanza: &Stanza, seen: &mut Seen) -> AttemptEnd {
         let envelope = &stanza.envelope;
         let body = request::encode(stanza);
         let post = Post {
-            idempotency_key: &format!("{:016x}-{}", self.nonce, self.id),
+            idempotency_key: &format!("{:016x}-{}", self.nonce, self.attempt.id),
             body: &body,
             timeout: self.remaining()?,
         };
@@ -101,7 +94,9 @@ impl Attempt {
             Verdict::Failed => {
                 // An error says what it says, with or without a body.
                 let _ = response.discard();
-                Err(Failure::Status(response.status()))
+                Err(AttemptFailure::Rejected {
+                    status: response.status(),
+                })
             }
             Verdict::Accepted => {
                 let had_body = response.discard()?;
@@ -112,18 +107,19 @@ impl Attempt {
             Verdict::Replies => {
                 let body = response.read(self.settings.response_limit)?;
                 response::replies(envelope, &body, &self.settings, &mut fresh_id)
+                    .map_err(AttemptFailure::Unusable)
             }
         }
     }
 
-    fn remaining(&self) -> Result<Duration, Failure> {
+    fn remaining(&self) -> Result<Duration, NoAnswer> {
         let timeout = self.settings.timeout;
-        match self.deadline {
+        match self.attempt.deadline {
             None => Ok(timeout),
             Some(deadline) => deadline
                 .checked_duration_since(Instant::now())
                 .filter(|left| !left.is_zero())
-                .ok_or(Failure::TimedOut),
+                .ok_or(NoAnswer::TimedOut),
         }
     }
 }
@@ -136,13 +132,13 @@ struct Seen {
 }
 
 /// What there is to tell of an exchange to whoever looks for something.
-fn line(envelope: &Envelope, status: Option<u16>, outcome: &Outcome, elapsed: Duration) -> String {
+fn line(envelope: &Envelope, status: Option<u16>, end: &AttemptEnd, elapsed: Duration) -> String {
     let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
     let answer = match status {
         Some(status) => format!("status {status}"),
         None => "no answer".to_owned(),
     };
-    let end = match outcome {
+    let end = match end {
         Ok(stanzas) => format!("{} to send", stanzas.len()),
         Err(_) => "failed".to_owned(),
     };

@@ -1,6 +1,7 @@
 //! The HTTP client of a component: what it has to know, and what its errors mean here.
 
-use super::{Failure, Settings, Unusable};
+use super::{Settings, Unusable};
+use crate::delivery::{AttemptFailure, NoAnswer};
 use crate::http::{Client, Config, TransportError};
 use crate::options::OptionError;
 
@@ -29,19 +30,21 @@ pub fn client(settings: &Settings) -> Result<Client, OptionError> {
         .map_err(|error| OptionError::new("component_post_ca_file", error.to_string()))
 }
 
-impl From<TransportError> for Failure {
+impl From<TransportError> for AttemptFailure {
     fn from(error: TransportError) -> Self {
-        match error {
+        AttemptFailure::Unanswered(match error {
             TransportError::NoConnection(reason) | TransportError::Undelivered(reason) => {
-                Failure::NoConnection(reason)
+                NoAnswer::NoConnection(reason)
             }
-            TransportError::NoConnectionInTime => Failure::NoConnection(
+            TransportError::NoConnectionInTime => NoAnswer::NoConnection(
                 "it took longer than component_post_connect_timeout allows".to_owned(),
             ),
-            TransportError::TimedOut => Failure::TimedOut,
-            TransportError::Lost(reason) => Failure::ConnectionLost(reason),
-            TransportError::NotHttp(reason) => Failure::NotHttp(reason),
-            TransportError::TooLong(limit) => Failure::Unusable(Unusable::TooLong(limit)),
-        }
+            TransportError::TimedOut => NoAnswer::TimedOut,
+            TransportError::Lost(reason) => NoAnswer::ConnectionLost(reason),
+            TransportError::NotHttp(reason) => NoAnswer::NotHttp(reason),
+            TransportError::TooLong(limit) => {
+                return AttemptFailure::Unusable(Unusable::TooLong(limit));
+            }
+        })
     }
 }

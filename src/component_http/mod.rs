@@ -1,34 +1,34 @@
 //! A component written as a web service: which stanzas are POSTed, as what, and what the answer means.
 //!
 //! A stanza that is taken becomes a [`request`]; what comes back is judged by [`response`], read by
-//! `object`, turned into stanzas by `reply`; whatever goes wrong is a [`Failure`]. All of that is pure: no
-//! Lua, no thread, no clock, no HTTP. Only the [`attempt`], which a worker makes, puts it together and has
-//! it POSTed.
+//! `object`, turned into stanzas by `reply`. All of that is pure: no Lua, no thread, no clock, no HTTP.
+//! Only the [`attempt`], which a worker makes, puts it together and has it POSTed; the [`driver`] has
+//! attempts made, as [`delivery`](crate::delivery) decides.
 
-pub(crate) mod attempt;
+mod attempt;
 mod client;
-mod failure;
+mod driver;
 pub(crate) mod local;
 mod object;
+mod observer;
 mod outage;
 mod reflections;
 mod reply;
 pub mod request;
 pub mod response;
 pub(crate) mod settings;
+#[cfg(test)]
+mod testing;
+mod timers;
 
-pub(crate) use attempt::Attempt;
 pub(crate) use client::client;
-pub use failure::Failure;
-pub(crate) use outage::Outage;
-pub(crate) use reflections::Reflections;
+pub(crate) use driver::{Batch, Driver};
+use observer::Observer;
+use outage::Outage;
+use reflections::Reflections;
 pub use response::Unusable;
 pub use settings::{Scope, Settings};
-
-use crate::stanza::Element;
-
-/// How an exchange ends: accepted by the service, with the stanzas to send for it, or not.
-pub(crate) type Outcome = Result<Vec<Element>, Failure>;
+pub(crate) use timers::Timers;
 
 #[cfg(test)]
 pub(crate) mod tests {

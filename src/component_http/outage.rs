@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Failure;
+use crate::delivery::Failure;
 
 /// Remembers since when the service has failed. One bad answer among many good ones is no outage to tell
 /// of each time: it begins with a failure that was told as a warning, which happens once a minute at most.
@@ -18,7 +18,7 @@ struct Failing {
 impl Outage {
     /// A stanza has failed, by a failure that was told as a warning or not.
     pub fn failed(&mut self, failure: &Failure, told: bool, now: Instant) {
-        if !is_outage(failure) {
+        if !failure.is_outage() {
             return;
         }
         match &mut self.0 {
@@ -43,23 +43,6 @@ impl Outage {
     }
 }
 
-/// Whether a failure says that the service does not work, rather than that it did not want the stanza.
-fn is_outage(failure: &Failure) -> bool {
-    match failure {
-        Failure::NoConnection(_)
-        | Failure::ConnectionLost(_)
-        | Failure::NotHttp(_)
-        | Failure::TimedOut => true,
-        Failure::Status(status) => *status >= 500,
-        Failure::Unusable(_)
-        | Failure::TooDeep
-        | Failure::ForbiddenXml
-        | Failure::QueueFull
-        | Failure::Stopped
-        | Failure::Fault(_) => false,
-    }
-}
-
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
         0 => format!("{} ms", time.as_millis()),
@@ -70,15 +53,20 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::{AttemptFailure, Refusal};
+
+    fn rejected(status: u16) -> Failure {
+        Failure::Attempt(AttemptFailure::Rejected { status })
+    }
 
     #[test]
     fn ends_with_the_first_answer() {
         let now = Instant::now();
         let mut outage = Outage::default();
         assert_eq!(outage.ended(now), None);
-        outage.failed(&Failure::TimedOut, true, now);
-        outage.failed(&Failure::Status(503), false, now);
-        outage.failed(&Failure::QueueFull, true, now);
+        outage.failed(&Failure::Expired, true, now);
+        outage.failed(&rejected(503), false, now);
+        outage.failed(&Failure::Refused(Refusal::QueueFull), true, now);
         let ended = outage.ended(now + Duration::from_secs(7));
         assert_eq!(
             ended.as_deref(),
@@ -91,8 +79,8 @@ mod tests {
     fn what_the_admin_was_not_told_of_has_no_end_to_tell() {
         let now = Instant::now();
         for (failure, told) in [
-            (Failure::TimedOut, false),
-            (Failure::Status(404), true),
+            (Failure::Expired, false),
+            (rejected(404), true),
             (Failure::Stopped, true),
         ] {
             let mut outage = Outage::default();

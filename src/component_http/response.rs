@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::reply::{self, Context};
-use super::{Failure, Settings, object};
+use super::{Settings, object};
 use crate::stanza::allowance::Exhausted;
 use crate::stanza::xml_in::XmlError;
 use crate::stanza::{Allowance, Element, Envelope, Kind, MAX_DEPTH};
@@ -201,17 +201,17 @@ pub fn acknowledge(request: &Envelope) -> Vec<Element> {
 /// it would come back as a request.
 ///
 /// # Errors
-/// [`Failure::Unusable`] if any part of it cannot be used.
+/// If any part of it cannot be used.
 pub fn replies(
     request: &Envelope,
     body: &[u8],
     settings: &Settings,
     fresh_id: &mut dyn FnMut() -> String,
-) -> Result<Vec<Element>, Failure> {
+) -> Result<Vec<Element>, Unusable> {
     if !request.is_answerable() {
         return Ok(Vec::new());
     }
-    decode(request, body, settings, fresh_id).map_err(Failure::Unusable)
+    decode(request, body, settings, fresh_id)
 }
 
 fn decode(
@@ -255,7 +255,7 @@ mod tests {
     use crate::component_http::settings::tests::settings;
     use crate::component_http::tests::{iq, message};
 
-    fn xml(request: &Envelope, body: &str) -> Result<Vec<String>, Failure> {
+    fn xml(request: &Envelope, body: &str) -> Result<Vec<String>, Unusable> {
         let mut count = 0;
         let mut fresh_id = || {
             count += 1;
@@ -267,7 +267,7 @@ mod tests {
 
     fn unusable(body: &str) -> Unusable {
         match xml(&message().envelope, body) {
-            Err(Failure::Unusable(unusable)) => unusable,
+            Err(unusable) => unusable,
             other => panic!("{body}: {other:?}"),
         }
     }
@@ -366,7 +366,7 @@ mod tests {
             &settings(&[]),
             &mut String::new,
         );
-        assert!(matches!(error, Err(Failure::Unusable(Unusable::Json(_)))));
+        assert!(matches!(error, Err(Unusable::Json(_))));
     }
 
     #[test]
@@ -402,7 +402,7 @@ mod tests {
         let only_message = xml(&request, r#"{"body":"hi"}"#).unwrap();
         assert!(only_message[1].starts_with("<iq "));
         let twice = xml(&request, r#"[{"kind":"iq"},{"kind":"iq"}]"#);
-        assert_eq!(twice, Err(Failure::Unusable(Unusable::SecondAnswer)));
+        assert_eq!(twice, Err(Unusable::SecondAnswer));
     }
 
     #[test]

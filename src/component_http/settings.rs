@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::delivery::Limits;
 use crate::engine::Budget;
 use crate::http::Endpoint;
 use crate::notes::Note;
@@ -131,6 +132,16 @@ impl Settings {
             budget.most(),
             budget.limit_for(self.concurrency),
         )))
+    }
+
+    /// What they say of the exchanges.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            concurrency: self.concurrency,
+            queue_size: self.queue_size,
+            timeout: self.timeout,
+            ordered: self.ordered,
+        }
     }
 
     /// Whether stanzas of that kind are POSTed.

@@ -30,7 +30,6 @@ pub trait Job: Send + 'static {
     /// What comes of it.
     type Done: Send + 'static;
 
-    /// Does it, on a worker. Nothing comes of a job that nobody wants any more. Must not panic: the worker
-    /// would be lost.
-    fn run(self) -> Option<Self::Done>;
+    /// Does it, on a worker. Must not panic: the worker would be lost.
+    fn run(self) -> Self::Done;
 }

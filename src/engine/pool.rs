@@ -146,9 +146,7 @@ impl<J: Job> Shared<J> {
             // Another task may have counted on this worker.
             self.wake_scaler_if_short(load);
             let begun = Instant::now();
-            let Some(done) = job.run() else {
-                continue;
-            };
+            let done = job.run();
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.shortest.fetch_min(micros, SeqCst);
             self.completions.push(done);
@@ -189,11 +187,10 @@ mod tests {
             }
         }
 
-        fn run(&self, id: u32, is_wanted: bool) {
+        fn run(&self, id: u32) {
             self.pool.run(Waiting {
                 id,
                 gate: Arc::clone(&self.gate),
-                is_wanted,
             });
         }
 
@@ -218,7 +215,7 @@ mod tests {
     #[test]
     fn jobs_that_wait_get_a_worker_each_up_to_the_limit() {
         let fixture = Fixture::new(20);
-        (0..50).for_each(|id| fixture.run(id, true));
+        (0..50).for_each(|id| fixture.run(id));
         fixture.gate.wait_for(20);
         assert_eq!(fixture.pool.0.live.load(SeqCst), 20);
         fixture.gate.open();
@@ -228,7 +225,7 @@ mod tests {
     #[test]
     fn a_higher_limit_counts_at_once() {
         let fixture = Fixture::new(1);
-        (0..3).for_each(|id| fixture.run(id, true));
+        (0..3).for_each(|id| fixture.run(id));
         fixture.gate.wait_for(1);
         fixture.pool.reconfigure(3, Arc::new(NoConnections));
         fixture.gate.wait_for(3);
@@ -237,18 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_of_a_job_that_nobody_wants() {
-        let fixture = Fixture::new(1);
-        fixture.gate.open();
-        fixture.run(1, false);
-        fixture.run(2, true);
-        assert_eq!(fixture.done(1), [2]);
-    }
-
-    #[test]
     fn the_end_interrupts_jobs_and_the_threads_go() {
         let fixture = Fixture::new(2);
-        (0..5).for_each(|id| fixture.run(id, true));
+        (0..5).for_each(|id| fixture.run(id));
         fixture.gate.wait_for(2);
         let threads = Arc::downgrade(&fixture.pool.0);
         let gate = Arc::clone(&fixture.gate);

@@ -55,18 +55,17 @@ impl Gate {
     }
 }
 
-/// A job that waits at the gate, and is wanted or not.
+/// A job that waits at the gate.
 pub(super) struct Waiting {
     pub(super) id: u32,
     pub(super) gate: Arc<Gate>,
-    pub(super) is_wanted: bool,
 }
 
 impl Job for Waiting {
     type Done = u32;
 
-    fn run(self) -> Option<u32> {
+    fn run(self) -> u32 {
         self.gate.pass();
-        self.is_wanted.then_some(self.id)
+        self.id
     }
 }

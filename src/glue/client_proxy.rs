@@ -31,7 +31,7 @@ type Held = Rc<RegistryKey>;
 /// One loaded component.
 ///
 /// Its state is borrowed for the time that pure Rust takes, never while Lua is called: there Prosody's
-/// signal handlers may run, which are Lua too and call [`Component::stop`].
+/// signal handlers may run, which are Lua too and call [`Component::close`].
 struct Component {
     settings: Settings,
     state: RefCell<State>,
@@ -86,7 +86,7 @@ impl UserData for Component {
         methods.add_method("tick", Component::tick);
         methods.add_method("counts", Component::counts);
         methods.add_method("unsent", Component::unsent);
-        methods.add_method("stop", Component::stop);
+        methods.add_method("close", Component::close);
     }
 }
 
@@ -188,10 +188,10 @@ impl Component {
         Ok(this.state.borrow_mut().unsent(envelope))
     }
 
-    /// `proxy:stop()`: answers everything outstanding, and from now on every request. Returns
+    /// `proxy:close()`: answers everything outstanding, and from now on every request. Returns
     /// `stanzas, requests, notes`, as `drain`.
-    fn stop(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
-        let actions = this.state.borrow_mut().stop();
+    fn close(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let actions = this.state.borrow_mut().close();
         let [stanzas, requests, notes] = this.tables(lua, actions)?;
         (stanzas, requests, notes).into_lua_multi(lua)
     }
@@ -289,7 +289,7 @@ impl State {
         self.drain_after()
     }
 
-    fn stop(&mut self) -> Vec<Action<Held>> {
+    fn close(&mut self) -> Vec<Action<Held>> {
         self.proxy.end();
         std::iter::from_fn(|| self.proxy.next_action()).collect()
     }

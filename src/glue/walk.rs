@@ -17,8 +17,8 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Table};
 
-use crate::component_http::Failure;
 use crate::component_http::local::Payload;
+use crate::delivery::Refusal;
 use crate::stanza::signal::is_signal;
 use crate::stanza::xml_out::XmlWriter;
 use crate::stanza::{Envelope, Kind, MAX_DEPTH, Stanza, Texts};
@@ -37,7 +37,7 @@ pub enum Captured {
     /// A stanza of a kind that is wanted whole.
     Whole(Stanza),
     /// A stanza of a kind that is wanted whole, which cannot be forwarded.
-    Unfit(Envelope, Failure),
+    Unfit(Envelope, Refusal),
 }
 
 /// Captures a stanza: whole, if `wanted` says so of its kind.
@@ -319,7 +319,7 @@ impl Walk {
             return Captured::Head { envelope, payload };
         }
         if self.too_deep {
-            return Captured::Unfit(envelope, Failure::TooDeep);
+            return Captured::Unfit(envelope, Refusal::TooDeep);
         }
         // All texts are in the XML too, so that one look at it is enough.
         match String::from_utf8(self.writer.into_bytes()) {
@@ -341,7 +341,7 @@ impl Walk {
                     xml,
                 })
             }
-            _ => Captured::Unfit(envelope, Failure::ForbiddenXml),
+            _ => Captured::Unfit(envelope, Refusal::ForbiddenXml),
         }
     }
 }

@@ -1,0 +1,48 @@
+//! What is to be sent and told, in order.
+
+use super::Failure;
+use crate::stanza::{Element, Envelope};
+
+/// Something for the world outside to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send that stanza.
+    Send(Element),
+    /// Tell whoever observes the component: logs and counters.
+    Tell(Event),
+}
+
+/// Something that has happened.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An attempt has ended. What became of its exchange follows.
+    Attempted(Report),
+    /// The service has accepted a stanza. The replies follow.
+    Accepted,
+    /// A stanza was not accepted. Its sender has been told, if he may be.
+    Failed {
+        /// Who, to whom, what.
+        envelope: Envelope,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What there is to tell of an attempt beside how it ended. Written by whoever makes the attempt, since
+/// the server's thread has better things to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// For whoever looks for something: the stanza's id, the status, and how long it took.
+    pub line: String,
+    /// What an admin should know of the answer, though the attempt did not fail.
+    pub complaint: Option<Complaint>,
+}
+
+/// Something that an admin should know of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The stanza that was answered, in words.
+    pub about: String,
+    /// What is wrong with the answer.
+    pub trouble: String,
+}

@@ -1,0 +1,52 @@
+//! An exchange: one stanza's way to the web service and back. An attempt: one POST of it.
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::AttemptFailure;
+use crate::stanza::{Element, Stanza};
+
+/// Numbers the exchanges of one component, in the order of their arrival.
+pub type ExchangeId = u64;
+
+/// What is kept of an exchange until it ends.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// What is to be delivered. Nobody else keeps it alive, but a worker that is at it.
+    pub(super) stanza: Arc<Stanza>,
+    /// When it expires, if ever.
+    pub(super) deadline: Option<Instant>,
+    /// Whether it is in the lane of its conversation.
+    pub(super) has_lane: bool,
+    pub(super) state: State,
+}
+
+impl Exchange {
+    /// Whether its time is over.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+}
+
+/// How far an exchange has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// For its lane, or for a place in flight.
+    Waiting,
+    /// An attempt was polled and has not ended.
+    InFlight,
+}
+
+/// An attempt to make.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The number of its exchange.
+    pub id: ExchangeId,
+    /// The stanza to deliver, which is gone if the exchange has ended meanwhile.
+    pub stanza: Weak<Stanza>,
+    /// When the exchange expires, if ever.
+    pub deadline: Option<Instant>,
+}
+
+/// How an attempt ended: accepted by the service, with the stanzas to send for it, or not.
+pub type AttemptEnd = Result<Vec<Element>, AttemptFailure>;

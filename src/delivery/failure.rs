@@ -1,0 +1,352 @@
+//! Why a stanza was not accepted, and the stanza error that tells its sender so.
+
+use std::fmt;
+
+use crate::component_http::Unusable;
+use crate::stanza::{Condition, ErrorType, MAX_DEPTH, StanzaError};
+
+/// Why an exchange ends without the stanza being accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Happens when it does not even begin.
+    Refused(Refusal),
+    /// Happens when its attempt fails.
+    Attempt(AttemptFailure),
+    /// Happens when its time is over, be it while waiting for its turn.
+    Expired,
+    /// Happens when the component stops before.
+    Stopped,
+}
+
+/// Why there is no exchange for a stanza.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Happens when the stanza has more than [`MAX_DEPTH`] levels of elements.
+    TooDeep,
+    /// Happens when the stanza has a character that XML 1.0 forbids, an element in the namespace of XML itself,
+    /// or text that is not UTF-8.
+    ForbiddenXml,
+    /// Happens when as many stanzas are waiting as may.
+    QueueFull,
+    /// Happens when the component has stopped.
+    Stopped,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptFailure {
+    /// Happens when the service answers with a status that is not a 2xx.
+    Rejected {
+        /// The status.
+        status: u16,
+    },
+    /// Happens when there is no answer.
+    Unanswered(NoAnswer),
+    /// Happens when the service accepts the stanza but its reply cannot be used.
+    Unusable(Unusable),
+    /// Happens when there is a bug in this library. Holds the place for the log.
+    Fault(String),
+}
+
+/// Why there is no answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Happens when no connection comes about: name, address, port, TLS; or when it ends before anything of
+    /// the request is delivered. Holds the reason for the log.
+    NoConnection(String),
+    /// Happens when the time for the attempt is over.
+    TimedOut,
+    /// Happens when the connection ends before the response does. Holds the reason for the log.
+    ConnectionLost(String),
+    /// Happens when what comes back is not HTTP. Holds the reason for the log.
+    NotHttp(String),
+}
+
+impl From<NoAnswer> for AttemptFailure {
+    fn from(reason: NoAnswer) -> Self {
+        AttemptFailure::Unanswered(reason)
+    }
+}
+
+impl Failure {
+    /// What the sender is told.
+    pub fn to_error(&self) -> StanzaError {
+        match self {
+            Failure::Refused(refusal) => refusal.to_error(),
+            Failure::Attempt(failure) => failure.to_error(),
+            Failure::Expired => NoAnswer::TimedOut.to_error(),
+            Failure::Stopped => Refusal::Stopped.to_error(),
+        }
+    }
+
+    /// Whether it says that the service does not work, rather than that it did not want the stanza.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Failure::Attempt(AttemptFailure::Rejected { status }) => *status >= 500,
+            Failure::Attempt(AttemptFailure::Unanswered(_)) | Failure::Expired => true,
+            Failure::Attempt(AttemptFailure::Unusable(_) | AttemptFailure::Fault(_))
+            | Failure::Refused(_)
+            | Failure::Stopped => false,
+        }
+    }
+}
+
+impl Refusal {
+    fn to_error(self) -> StanzaError {
+        match self {
+            Refusal::TooDeep => StanzaError::new(ErrorType::Modify, Condition::NotAcceptable)
+                .with_text(format!("More than {MAX_DEPTH} levels of elements")),
+            Refusal::ForbiddenXml => StanzaError::new(ErrorType::Modify, Condition::BadRequest)
+                .with_text("A character or a namespace in this stanza is forbidden in XML"),
+            Refusal::QueueFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
+                .with_text("Too many stanzas are waiting for the service behind this address"),
+            Refusal::Stopped => TIMEOUT.with_text("This component is shutting down"),
+        }
+    }
+}
+
+impl AttemptFailure {
+    fn to_error(&self) -> StanzaError {
+        match self {
+            AttemptFailure::Rejected { status } => status_error(*status),
+            AttemptFailure::Unanswered(error) => error.to_error(),
+            AttemptFailure::Unusable(unusable) => {
+                let summary = unusable.summary();
+                INTERNAL.with_text(format!("The service's answer could not be used: {summary}"))
+            }
+            AttemptFailure::Fault(_) => INTERNAL,
+        }
+    }
+}
+
+impl NoAnswer {
+    fn to_error(&self) -> StanzaError {
+        TIMEOUT.with_text(match self {
+            NoAnswer::TimedOut => "The service behind this address did not answer in time",
+            NoAnswer::NoConnection(_) | NoAnswer::ConnectionLost(_) | NoAnswer::NotHttp(_) => {
+                "The service behind this address cannot be reached at the moment"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Refused(refusal) => refusal.fmt(f),
+            Failure::Attempt(failure) => failure.fmt(f),
+            Failure::Expired => NoAnswer::TimedOut.fmt(f),
+            Failure::Stopped => Refusal::Stopped.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::TooDeep => {
+                write!(f, "the stanza has more than {MAX_DEPTH} levels of elements")
+            }
+            Refusal::ForbiddenXml => {
+                f.write_str("the stanza has a character or a namespace that is forbidden in XML")
+            }
+            Refusal::QueueFull => {
+                f.write_str("too many stanzas are waiting (component_post_queue_size)")
+            }
+            Refusal::Stopped => f.write_str("the component is stopping"),
+        }
+    }
+}
+
+impl fmt::Display for AttemptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AttemptFailure::Rejected { status } => {
+                write!(f, "the service answered with HTTP status {status}")
+            }
+            AttemptFailure::Unanswered(error) => error.fmt(f),
+            AttemptFailure::Unusable(unusable) => {
+                write!(f, "the service's answer cannot be used: {unusable}")
+            }
+            AttemptFailure::Fault(place) => {
+                write!(f, "a bug in prosody-components, please report it: {place}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoAnswer::NoConnection(reason) => {
+                write!(f, "no connection to the service: {reason}")
+            }
+            NoAnswer::TimedOut => f.write_str("the service did not answer in time"),
+            NoAnswer::ConnectionLost(reason) => {
+                write!(f, "connection to the service lost: {reason}")
+            }
+            NoAnswer::NotHttp(reason) => {
+                write!(f, "what the service sent is not a HTTP response: {reason}")
+            }
+        }
+    }
+}
+
+const TIMEOUT: StanzaError = StanzaError::new(ErrorType::Wait, Condition::RemoteServerTimeout);
+const INTERNAL: StanzaError = StanzaError::new(ErrorType::Cancel, Condition::InternalServerError);
+
+/// The stanza error for a status that is not a 2xx.
+const fn status_error(status: u16) -> StanzaError {
+    use Condition::{
+        BadRequest, Conflict, FeatureNotImplemented, Forbidden, Gone, InternalServerError,
+        ItemNotFound, NotAcceptable, NotAllowed, NotAuthorized, RemoteServerTimeout,
+        ResourceConstraint, ServiceUnavailable,
+    };
+    use ErrorType::{Auth, Cancel, Modify, Wait};
+    let (type_, condition) = match status {
+        400 | 411 | 416 | 422 => (Modify, BadRequest),
+        401 | 407 | 511 => (Auth, NotAuthorized),
+        402 | 403 | 451 => (Auth, Forbidden),
+        404 => (Cancel, ItemNotFound),
+        405 => (Cancel, NotAllowed),
+        406 => (Modify, NotAcceptable),
+        409 | 412 => (Cancel, Conflict),
+        410 => (Cancel, Gone),
+        413 | 414 | 431 => (Modify, ResourceConstraint),
+        423 | 429 | 507 => (Wait, ResourceConstraint),
+        408 | 502 | 503 | 504 => (Wait, RemoteServerTimeout),
+        415 | 501 => (Cancel, FeatureNotImplemented),
+        500..=599 => (Cancel, InternalServerError),
+        _ => (Cancel, ServiceUnavailable),
+    };
+    StanzaError::new(type_, condition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16) -> String {
+        let error = AttemptFailure::Rejected { status }.to_error();
+        format!("{}/{}", error.type_.as_str(), error.condition.as_str())
+    }
+
+    #[test]
+    fn the_status_table() {
+        let table: [(&[u16], &str); 14] = [
+            (&[400, 411, 416, 422], "modify/bad-request"),
+            (&[401, 407, 511], "auth/not-authorized"),
+            (&[402, 403, 451], "auth/forbidden"),
+            (&[404], "cancel/item-not-found"),
+            (&[405], "cancel/not-allowed"),
+            (&[406], "modify/not-acceptable"),
+            (&[409, 412], "cancel/conflict"),
+            (&[410], "cancel/gone"),
+            (&[413, 414, 431], "modify/resource-constraint"),
+            (&[423, 429, 507], "wait/resource-constraint"),
+            (&[408, 502, 503, 504], "wait/remote-server-timeout"),
+            (&[415, 501], "cancel/feature-not-implemented"),
+            (
+                &[500, 505, 506, 508, 510, 599],
+                "cancel/internal-server-error",
+            ),
+            (
+                &[300, 301, 302, 307, 308, 418, 426, 428, 600, 999],
+                "cancel/service-unavailable",
+            ),
+        ];
+        for (statuses, expected) in table {
+            for status in statuses {
+                assert_eq!(error(*status), expected, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_sender_and_the_admin_are_told() {
+        use NoAnswer::{ConnectionLost, NoConnection, NotHttp, TimedOut};
+        let broken = |error| Failure::Attempt(AttemptFailure::Unanswered(error));
+        let fault = Failure::Attempt(AttemptFailure::Fault("x.rs:1".into()));
+        let unusable = Failure::Attempt(AttemptFailure::Unusable(Unusable::UnknownKind));
+        let table = [
+            (
+                Failure::Refused(Refusal::TooDeep),
+                "not-acceptable",
+                "100 levels",
+            ),
+            (
+                Failure::Refused(Refusal::ForbiddenXml),
+                "bad-request",
+                "forbidden in XML",
+            ),
+            (
+                Failure::Refused(Refusal::QueueFull),
+                "resource-constraint",
+                "queue_size",
+            ),
+            (
+                Failure::Refused(Refusal::Stopped),
+                "remote-server-timeout",
+                "is stopping",
+            ),
+            (Failure::Stopped, "remote-server-timeout", "is stopping"),
+            (
+                Failure::Expired,
+                "remote-server-timeout",
+                "did not answer in time",
+            ),
+            (
+                broken(TimedOut),
+                "remote-server-timeout",
+                "did not answer in time",
+            ),
+            (
+                broken(NoConnection("refused".into())),
+                "remote-server-timeout",
+                "refused",
+            ),
+            (
+                broken(ConnectionLost("reset".into())),
+                "remote-server-timeout",
+                "lost: reset",
+            ),
+            (
+                broken(NotHttp("SSH".into())),
+                "remote-server-timeout",
+                "HTTP response: SSH",
+            ),
+            (
+                fault,
+                "internal-server-error",
+                "a bug in prosody-components",
+            ),
+            (unusable, "internal-server-error", "the kind is not message"),
+        ];
+        for (failure, condition, line) in table {
+            assert_eq!(
+                failure.to_error().condition.as_str(),
+                condition,
+                "{failure:?}"
+            );
+            assert!(failure.to_string().contains(line), "{failure}");
+        }
+    }
+
+    #[test]
+    fn what_says_that_the_service_does_not_work() {
+        let rejected = |status| Failure::Attempt(AttemptFailure::Rejected { status });
+        let lost = NoAnswer::ConnectionLost(String::new());
+        let lost = Failure::Attempt(AttemptFailure::Unanswered(lost));
+        assert!(
+            [Failure::Expired, lost, rejected(500)]
+                .iter()
+                .all(Failure::is_outage)
+        );
+        let full = Failure::Refused(Refusal::QueueFull);
+        assert!(
+            ![Failure::Stopped, full, rejected(499)]
+                .iter()
+                .any(Failure::is_outage)
+        );
+    }
+}
