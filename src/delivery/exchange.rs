@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::AttemptFailure;
+use super::lanes::Conversation;
 use crate::stanza::{Element, Stanza};
 
 /// Numbers the exchanges of one component, in the order of their arrival.
@@ -16,8 +17,8 @@ pub(super) struct Exchange {
     pub(super) stanza: Arc<Stanza>,
     /// When it expires, if ever.
     pub(super) deadline: Option<Instant>,
-    /// Whether it is in the lane of its conversation.
-    pub(super) has_lane: bool,
+    /// The conversation that it is in the lane of, if in one.
+    pub(super) lane: Option<Conversation>,
     pub(super) state: State,
 }
 

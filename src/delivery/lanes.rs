@@ -2,19 +2,26 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::iter;
+use std::rc::Rc;
 
 use super::ExchangeId;
 use crate::stanza::{Envelope, jid};
 
 /// Who talks to whom: bare sender and bare recipient, joined by what ends a bare JID, and is in none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Conversation(Box<str>);
+pub struct Conversation(Rc<[u8]>);
 
 impl Conversation {
     /// The conversation that a stanza belongs to.
     pub fn of(envelope: &Envelope) -> Self {
-        let addresses = [jid::bare(&envelope.from), jid::bare(&envelope.to)];
-        Conversation(addresses.join("/").into())
+        let (from, to) = (jid::bare(&envelope.from), jid::bare(&envelope.to));
+        Conversation(
+            from.bytes()
+                .chain(iter::once(b'/'))
+                .chain(to.bytes())
+                .collect(),
+        )
     }
 }
 
@@ -53,10 +60,13 @@ impl Lanes {
     }
 
     /// Whoever occupies the lane next, after the one who does.
-    pub fn leave(&mut self, conversation: &Conversation) -> Option<ExchangeId> {
-        let next = self.waiting.get_mut(conversation)?.pop_front();
+    pub fn leave(&mut self, conversation: Conversation) -> Option<ExchangeId> {
+        let Entry::Occupied(mut lane) = self.waiting.entry(conversation) else {
+            return None;
+        };
+        let next = lane.get_mut().pop_front();
         if next.is_none() {
-            self.waiting.remove(conversation);
+            lane.remove();
         }
         next
     }
@@ -81,12 +91,12 @@ mod tests {
         assert!(lanes.enter(lane.clone(), 1));
         assert!(!lanes.enter(lane.clone(), 2));
         assert!(!lanes.enter(lane.clone(), 3));
-        assert_eq!(lanes.leave(&lane), Some(2));
+        assert_eq!(lanes.leave(lane.clone()), Some(2));
         assert!(!lanes.enter(lane.clone(), 4));
-        assert_eq!(lanes.leave(&lane), Some(3));
-        assert_eq!(lanes.leave(&lane), Some(4));
+        assert_eq!(lanes.leave(lane.clone()), Some(3));
+        assert_eq!(lanes.leave(lane.clone()), Some(4));
         assert!(lanes.is_occupied(&lane));
-        assert_eq!(lanes.leave(&lane), None);
+        assert_eq!(lanes.leave(lane.clone()), None);
         assert!(!lanes.is_occupied(&lane));
         assert!(lanes.enter(lane, 5));
     }

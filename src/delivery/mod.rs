@@ -118,7 +118,7 @@ impl Delivery {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, id));
         }
-        let has_lane = conversation.is_some();
+        let lane = conversation.clone();
         if conversation.is_none_or(|conversation| self.lanes.enter(conversation, id)) {
             self.ready.push(jid::bare(&envelope.from), id);
         }
@@ -126,7 +126,7 @@ impl Delivery {
         let exchange = Exchange {
             stanza,
             deadline,
-            has_lane,
+            lane,
             state: State::Waiting,
         };
         self.exchanges.insert(id, exchange);
@@ -233,13 +233,16 @@ impl Delivery {
             return Err(Refusal::Stopped);
         }
         let free = self.limits.concurrency.saturating_sub(self.in_flight());
-        let lane_is_free = conversation.is_none_or(|lane| !self.lanes.is_occupied(lane));
-        let at_once = lane_is_free && self.ready.len() < free;
         let queued = self.waiting - self.ready.len().min(free);
-        if !at_once && queued >= self.limits.queue_size {
-            return Err(Refusal::QueueFull);
+        if queued < self.limits.queue_size {
+            return Ok(());
         }
-        Ok(())
+        let lane_is_free = conversation.is_none_or(|lane| !self.lanes.is_occupied(lane));
+        if lane_is_free && self.ready.len() < free {
+            Ok(())
+        } else {
+            Err(Refusal::QueueFull)
+        }
     }
 
     /// The next exchange that ends without an answer, and why.
@@ -259,7 +262,7 @@ impl Delivery {
         let Exchange {
             stanza,
             deadline,
-            has_lane,
+            lane,
             state,
         } = self.exchanges.remove(&id)?;
         let envelope = &stanza.envelope;
@@ -271,7 +274,7 @@ impl Delivery {
         if let Some(deadline) = deadline {
             self.deadlines.remove(&(deadline, id));
         }
-        if has_lane && let Some(next) = self.lanes.leave(&Conversation::of(envelope)) {
+        if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
             self.ready.push(sender, next);
         }
         Some(stanza)

@@ -22,7 +22,49 @@ pub struct Turns {
 #[derive(Debug)]
 struct Sender {
     turn: u64,
-    ready: BTreeSet<ExchangeId>,
+    ready: Ready,
+}
+
+/// What a sender has ready. Mostly that is one exchange, which needs no memory beside this.
+#[derive(Debug)]
+struct Ready {
+    oldest: Option<ExchangeId>,
+    others: BTreeSet<ExchangeId>,
+}
+
+impl Ready {
+    fn new(id: ExchangeId) -> Self {
+        Ready {
+            oldest: Some(id),
+            others: BTreeSet::new(),
+        }
+    }
+
+    fn insert(&mut self, id: ExchangeId) {
+        let oldest = self.oldest.get_or_insert(id);
+        if *oldest != id {
+            let other = id.max(*oldest);
+            *oldest = id.min(*oldest);
+            self.others.insert(other);
+        }
+    }
+
+    fn pop(&mut self) -> Option<ExchangeId> {
+        let next = self.others.pop_first();
+        std::mem::replace(&mut self.oldest, next)
+    }
+
+    fn remove(&mut self, id: ExchangeId) -> bool {
+        if self.oldest == Some(id) {
+            self.pop().is_some()
+        } else {
+            self.others.remove(&id)
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.oldest.is_none()
+    }
 }
 
 impl Turns {
@@ -38,7 +80,7 @@ impl Turns {
             Some(sender) => {
                 sender.ready.insert(id);
             }
-            None => self.join(sender.into(), BTreeSet::from([id])),
+            None => self.join(sender.into(), Ready::new(id)),
         }
     }
 
@@ -47,7 +89,7 @@ impl Turns {
     pub fn pop(&mut self, is_over: impl Fn(ExchangeId) -> bool) -> Option<ExchangeId> {
         while let Some((_, name)) = self.round.pop_first() {
             let Sender { mut ready, .. } = self.senders.remove(&name)?;
-            while let Some(id) = ready.pop_first() {
+            while let Some(id) = ready.pop() {
                 self.len -= 1;
                 if !is_over(id) {
                     if !ready.is_empty() {
@@ -65,7 +107,7 @@ impl Turns {
         let Some(Sender { turn, ready }) = self.senders.get_mut(sender) else {
             return;
         };
-        self.len -= usize::from(ready.remove(&id));
+        self.len -= usize::from(ready.remove(id));
         if ready.is_empty() {
             self.round.remove(turn);
             self.senders.remove(sender);
@@ -73,7 +115,7 @@ impl Turns {
     }
 
     /// Puts a sender at the end of the round.
-    fn join(&mut self, name: Rc<str>, ready: BTreeSet<ExchangeId>) {
+    fn join(&mut self, name: Rc<str>, ready: Ready) {
         self.last_turn += 1;
         let turn = self.last_turn;
         self.round.insert(turn, Rc::clone(&name));
