@@ -18,7 +18,7 @@ def hosts(backend):
     return [
         bots.component(backend, **EVERYTHING),
         bots.component(backend, "small.test", component_post_concurrency=1, component_post_queue_size=2, **EVERYTHING),
-        bots.component(backend, "slow.test", component_post_concurrency=1, component_post_timeout=2, **EVERYTHING),
+        bots.component(backend, "slow.test", component_post_concurrency=1, component_post_timeout=1, **EVERYTHING),
         bots.component(backend, "stuck.test", component_post_concurrency=2),
         bots.component(backend, "hung.test"),
     ]

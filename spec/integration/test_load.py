@@ -18,25 +18,25 @@ def hosts(backend):
     return [
         bots.component(backend, component_post_stanzas=["message", "iq"]),
         bots.component(backend, "nasty.test", component_post_stanzas=["message", "presence", "iq"],
-                       component_post_timeout=3, component_post_response_limit=50000),
+                       component_post_timeout=2, component_post_response_limit=50000),
         config.external_component(LONG_HOST, COMPONENT_SECRET),
     ]
 
 
-def test_thousands_of_conversations(bot, peers):
+def test_a_thousand_conversations(bot, peers):
     bot.behave(behaviours.echo)
-    senders = [peers.peer() for _ in range(3000)]
+    senders = [peers.peer() for _ in range(1000)]
     for sender in senders:
         sender.say(bot.jid, sender.jid)
     for sender in senders:
         assert sender.receive().body == sender.jid
     bodies = [request.json["body"] for request in bot.requests]
-    assert len(bodies) == len(set(bodies)) == 3000
+    assert len(bodies) == len(set(bodies)) == 1000
 
 
 def test_long_conversations_side_by_side(bot, peers):
     bot.behave(behaviours.echo)
-    senders = [peers.peer() for _ in range(50)]
+    senders = [peers.peer() for _ in range(20)]
     for number in range(60):
         for sender in senders:
             sender.say(bot.jid, str(number))
@@ -63,7 +63,7 @@ def test_longest_addresses(bot, prosody):
 def test_large_messages(bot, peers):
     bot.behave(behaviours.echo)
     text = "Grüße & <Küsse> 🎉 " * 10000
-    senders = [peers.peer() for _ in range(10)]
+    senders = [peers.peer() for _ in range(4)]
     for sender in senders:
         sender.say(bot.jid, text)
     for sender in senders:
