@@ -42,6 +42,13 @@ pub mod client_proxy;
 pub mod component_http;
 mod delivery;
 mod engine;
+/// What each target in fuzz/ plays its input against.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::component_http::properties::answer;
+    pub use crate::http::properties::{chunks, head};
+    pub use crate::stanza::properties::{jid, xml};
+}
 #[cfg(feature = "lua")]
 mod glue;
 mod http;

@@ -12,6 +12,8 @@ pub(crate) mod local;
 mod object;
 mod observer;
 mod outage;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod reflections;
 mod reply;
 pub mod request;

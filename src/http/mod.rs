@@ -15,6 +15,8 @@ mod head;
 mod idle;
 mod keep_alive;
 mod opening;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod resolver;
 mod response;
 #[cfg(test)]

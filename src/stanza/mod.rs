@@ -10,6 +10,8 @@ pub mod error;
 pub mod jid;
 pub mod names;
 pub mod namespaces;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 pub mod signal;
 pub mod stringprep;
 pub mod xml_in;
