@@ -144,4 +144,5 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include benches/bench.mk
+-include fuzz/fuzz.mk
 -include packaging/packaging.mk
