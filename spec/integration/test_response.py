@@ -21,17 +21,15 @@ def hosts(backend):
 
 # No reply
 
-@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 207, 226, 250, 299])
-def test_any_other_2xx_means_accepted(bot, peer, status):
-    bot.behave(respond(status, "" if status in (204, 205) else '{"body": "not sent"}'))
+@pytest.mark.parametrize("status, body", [(201, '{"body": "not sent"}'), (204, "")])
+def test_any_other_2xx_means_accepted(bot, peer, status, body):
+    bot.behave(respond(status, body))
     peer.say(bot.jid)
     bot.request()
     assert not bot.everything_for(peer)
 
 
-@pytest.mark.parametrize("media_type", [
-    None, "text/plain", "text/html; charset=utf-8", "application/octet-stream", "application/jsonp",
-    "application/json-seq", "text/json", "x-application/json", "application/xmpp+xml", ";", ""])
+@pytest.mark.parametrize("media_type", [None, "text/json", ""])
 def test_200_that_is_no_json_means_accepted(bot, peer, media_type):
     bot.behave(respond(200, '{"body": "not sent"}', media_type))
     peer.say(bot.jid)
@@ -39,7 +37,7 @@ def test_200_that_is_no_json_means_accepted(bot, peer, media_type):
     assert not bot.everything_for(peer)
 
 
-@pytest.mark.parametrize("body", ["", "null", "{}", "[]", " {} ", "\n[ ]\n", "\ufeff{}", '{"body": null}'])
+@pytest.mark.parametrize("body", ["", "{}"])
 def test_200_with_nothing_in_it_means_accepted(bot, peer, body):
     bot.behave(respond(200, body))
     peer.say(bot.jid)
@@ -47,12 +45,9 @@ def test_200_with_nothing_in_it_means_accepted(bot, peer, body):
     assert not bot.everything_for(peer)
 
 
-# Media types of a reply
+# Media types of a reply. All of them are in src/component_http/response.rs.
 
-@pytest.mark.parametrize("media_type", [
-    "application/json", "Application/JSON", "APPLICATION/JSON", "application/json; charset=utf-8",
-    "application/json;charset=UTF-8", "application/json ; charset=\"utf-8\"; odd=1", "application/xmpp+json",
-    "application/json; title=\"Grüße\"", "application/vnd.example.v2+json", "application/Problem+JSON; charset=utf-8"])
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "application/json; title=\"Grüße\""])
 def test_200_with_json_is_a_reply(bot, peer, media_type):
     bot.behave(respond(200, '{"body": "sent"}', media_type))
     peer.say(bot.jid)
@@ -112,13 +107,11 @@ def test_defaults_of_an_iq(bot, peer):
     assert not bot.everything_for(peer)
 
 
-@pytest.mark.parametrize("name", ["to", "from", "kind", "type", "id", "body", "subject", "lang", "stanza"])
-def test_null_means_absent(bot, peer, name):
-    bot.behave(reply(**{"body": "hi", "thread": "t", name: None}))
+def test_null_means_absent(bot, peer):
+    bot.behave(reply(body="hi", to=None, type=None, stanza=None))
     peer.say(bot.jid)
     received = peer.receive()
-    assert (received.to, received.sender, received.type) == (peer.jid, bot.jid, "chat")
-    assert received.text("body") == (None if name == "body" else "hi")
+    assert (received.to, received.type, received.body) == (peer.jid, "chat", "hi")
 
 
 def test_unknown_properties_are_left_alone(bot, peer):
@@ -138,7 +131,7 @@ def test_to(bot, peer, peers):
     assert not bot.everything_for(peer)
 
 
-@pytest.mark.parametrize("sender", ["bot.test", "other@bot.test", "other@bot.test/r", "bot.test/r"])
+@pytest.mark.parametrize("sender", ["bot.test", "other@bot.test/r"])
 def test_from(bot, peer, sender):
     bot.behave(reply(**{"from": sender, "body": "hi"}))
     peer.say(bot.jid)
@@ -167,19 +160,17 @@ def test_addresses_that_the_server_lets_in(bot, peers, node, resource):
     assert (received.body, received.to, received.sender) == ("hi", peer.jid, f"{node}@bot.test/{resource}")
 
 
-@pytest.mark.parametrize("sender", ["bot.test.", "x@bot.test.", "x@Bot.Test./r"])
-def test_final_dot_of_a_host_is_taken_off(bot, peer, sender):
-    bot.behave(reply(**{"from": sender, "to": peer.jid.replace("/", "./"), "body": "hi"}))
+def test_final_dot_of_a_host_is_taken_off(bot, peer):
+    bot.behave(reply(**{"from": "x@Bot.Test./r", "to": peer.jid.replace("/", "./"), "body": "hi"}))
     peer.say(bot.jid)
     received = peer.receive()
-    assert (received.to, received.sender) == (peer.jid, sender.lower().replace("test.", "test"))
+    assert (received.to, received.sender) == (peer.jid, "x@bot.test/r")
 
 
-@pytest.mark.parametrize("type", ["normal", "headline", "groupchat"])
-def test_type(bot, peer, type):
-    bot.behave(reply(type=type, body="hi"))
+def test_type(bot, peer):
+    bot.behave(reply(type="headline", body="hi"))
     peer.say(bot.jid)
-    assert peer.receive().type == type
+    assert peer.receive().type == "headline"
 
 
 def test_id(bot, peer):
@@ -194,26 +185,20 @@ def test_lang(bot, peer):
     assert peer.receive().lang == "pt-BR"
 
 
-@pytest.mark.parametrize("kind, name", [
-    ("message", "body"), ("message", "subject"), ("message", "thread"),
-    ("presence", "show"), ("presence", "status"), ("presence", "priority")])
-@pytest.mark.parametrize("value, text", [
-    ("text <&> \"'", "text <&> \"'"), ("Grüße 世界 🎉", "Grüße 世界 🎉"), ("two\nlines\ttab", "two\nlines\ttab"),
-    ("", ""), (42, "42"), (-1, "-1"), (0, "0"), (1.5, "1.5"), (9007199254740993, "9007199254740993"),
-    (True, "true"), (False, "false")])
-def test_children(bot, peer, kind, name, value, text):
-    bot.behave(reply(**{"kind": kind, name: value}))
+# Every property with every sort of value is in src/component_http/reply.rs.
+
+@pytest.mark.parametrize("kind, name, written, text", [
+    ("message", "body", r'"two\nlines\tof <&> \"\u4e16\" \ud83c\udf89"', "two\nlines\tof <&> \"世\" 🎉"),
+    ("message", "subject", '""', ""),
+    ("message", "thread", "1E+2", "1E+2"),
+    ("presence", "status", "true", "true"),
+    ("presence", "priority", "-1", "-1")])
+def test_children(bot, peer, kind, name, written, text):
+    bot.behave(respond(body=f'{{"kind": "{kind}", "{name}": {written}}}'))
     peer.say(bot.jid)
     received = peer.receive()
     assert received.kind == kind
     assert received.text(name) == text
-
-
-@pytest.mark.parametrize("number", ["18446744073709551616", "1e400", "1.10", "-0", "1E+2"])
-def test_number_is_sent_as_it_was_written(bot, peer, number):
-    bot.behave(respond(body=f'{{"body": {number}}}'))
-    peer.say(bot.jid)
-    assert peer.receive().body == number
 
 
 def test_replies_to_presence_and_iq_are_messages_too(bot, peer):

@@ -22,6 +22,8 @@ pub(crate) mod settings;
 #[cfg(test)]
 mod testing;
 mod timers;
+#[cfg(test)]
+mod unusable_answers;
 
 pub(crate) use client::client;
 pub(crate) use driver::{Batch, Driver};

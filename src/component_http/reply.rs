@@ -240,6 +240,48 @@ mod tests {
     }
 
     #[test]
+    fn each_text_is_written_as_it_is() {
+        for (kind, names) in [
+            ("message", ["body", "subject", "thread"]),
+            ("presence", ["show", "status", "priority"]),
+        ] {
+            for (value, text) in [
+                (json!("text <&> \"'"), "text &lt;&amp;&gt; \"'"),
+                (json!("Grüße 世界 🎉"), "Grüße 世界 🎉"),
+                (json!("two\nlines\ttab"), "two\nlines\ttab"),
+                (json!(""), ""),
+                (json!(42), "42"),
+                (json!(-1), "-1"),
+                (json!(0), "0"),
+                (json!(1.5), "1.5"),
+                (json!(9_007_199_254_740_993_u64), "9007199254740993"),
+                (json!(true), "true"),
+                (json!(false), "false"),
+            ] {
+                for name in names {
+                    let written = to_message(json!({"kind": kind, name: value})).unwrap();
+                    let expected = format!("<{name}>{text}</{name}></{kind}>");
+                    assert!(written.ends_with(&expected), "{written}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn null_stands_for_nothing() {
+        let names = [
+            "to", "from", "kind", "type", "id", "subject", "lang", "stanza",
+        ];
+        let without = to_message(json!({"body": "hi", "thread": "t"}));
+        for name in names {
+            let with_null = json!({"body": "hi", "thread": "t", name: null});
+            assert_eq!(to_message(with_null), without);
+        }
+        let only_thread = to_message(json!({"body": null, "thread": "t"}));
+        assert_eq!(only_thread, to_message(json!({"thread": "t"})));
+    }
+
+    #[test]
     fn a_room_is_answered_as_a_whole() {
         let mut request = message().envelope;
         request.type_ = Some("groupchat".into());

@@ -279,6 +279,13 @@ mod tests {
             "Application/JSON; charset=utf-8",
             " application/json ;x=y",
             "application/problem+json",
+            "APPLICATION/JSON",
+            "application/json;charset=UTF-8",
+            "application/json ; charset=\"utf-8\"; odd=1",
+            "application/json; title=\"Grüße\"",
+            "application/xmpp+json",
+            "application/vnd.example.v2+json",
+            "application/Problem+JSON; charset=utf-8",
         ] {
             assert_eq!(judge(200, Some(json)), Verdict::Replies, "{json}");
             assert_eq!(judge(201, Some(json)), Verdict::Accepted);
@@ -287,14 +294,23 @@ mod tests {
         for other in [
             "text/json",
             "application/jsonp",
+            "application/json-seq",
             "application/+json",
-            "text/html",
+            "x-application/json",
+            "application/xmpp+xml",
+            "application/octet-stream",
+            "text/html; charset=utf-8",
+            "text/plain",
+            ";",
             "",
         ] {
             assert_eq!(judge(200, Some(other)), Verdict::Accepted, "{other}");
         }
         assert_eq!(judge(200, None), Verdict::Accepted);
-        assert_eq!(judge(204, None), Verdict::Accepted);
+        for accepted in 201..=299 {
+            let verdict = judge(accepted, Some("application/json"));
+            assert_eq!(verdict, Verdict::Accepted, "{accepted}");
+        }
         assert_eq!(judge(302, None), Verdict::Failed);
         assert_eq!(judge(100, None), Verdict::Failed);
     }
@@ -307,7 +323,10 @@ mod tests {
             "null",
             "{}",
             "[]",
+            " {} ",
+            "\n[ ]\n",
             "\u{FEFF}[]",
+            "\u{FEFF}{}",
             r#"{"body":null}"#,
         ] {
             assert_eq!(xml(&message().envelope, body), Ok(vec![]), "{body:?}");
@@ -419,10 +438,19 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_to_the_component_itself() {
-        let body = r#"[{"to":"bot.example"},{"to":"x@BOT.example/y"},{"to":"a@b"}]"#;
-        let replies = xml(&message().envelope, body).unwrap();
-        assert_eq!(replies.len(), 1);
-        assert!(replies[0].contains("to='a@b'"));
+        for to in [
+            "bot.example",
+            "x@bot.example",
+            "x@bot.example/r",
+            "X@BOT.EXAMPLE",
+            "x@bot.example./y",
+        ] {
+            let body =
+                format!(r#"[{{"to":"{to}"}},{{"stanza":"<message to='{to}'/>"}},{{"to":"a@b"}}]"#);
+            let replies = xml(&message().envelope, &body).unwrap();
+            assert_eq!(replies.len(), 1, "{to}");
+            assert!(replies[0].contains("to='a@b'"));
+        }
     }
 
     #[test]
