@@ -159,12 +159,13 @@ def test_no_body_where_there_is_none(bot, peer, kind, content):
     assert "body" not in bot.request().json
 
 
-@pytest.mark.parametrize("kind, type", [
-    ("message", "chat"), ("message", "groupchat"), ("message", "headline"), ("message", "normal"),
-    ("message", "error"), ("presence", "unavailable"), ("presence", "subscribe"), ("iq", "get"), ("iq", "set")])
-def test_type_as_it_stands(bot, peer, kind, type):
-    peer.send(kind, "<x xmlns='urn:example:x'/>", to=bot.jid, type=type)
-    assert bot.request().json["type"] == type
+def test_type_as_it_stands(bot, peer):
+    types = [("message", type) for type in ("chat", "groupchat", "headline", "normal", "error")]
+    types += [("presence", "unavailable"), ("presence", "subscribe")]
+    for kind, type in types:
+        peer.send(kind, "<x xmlns='urn:example:x'/>", to=bot.jid, type=type)
+    requests = [request.json for request in bot.wait_for_requests(len(types))]
+    assert [(request["kind"], request["type"]) for request in requests] == types
 
 
 @pytest.mark.parametrize("kind", ["message", "presence"])
@@ -175,10 +176,11 @@ def test_no_type_and_no_id_when_not_set(bot, peer, kind):
     assert "id" not in received
 
 
-@pytest.mark.parametrize("id", ["plain", "with space", "ü", "\"quoted\" & <odd>", "x" * 3000])
-def test_id_as_it_stands(bot, peer, id):
-    peer.say(bot.jid, id=id)
-    assert bot.request().json["id"] == id
+def test_id_as_it_stands(bot, peer):
+    ids = ["plain", "with space", "ü", "\"quoted\" & <odd>", "x" * 3000]
+    for id in ids:
+        peer.say(bot.jid, id=id)
+    assert [request.json["id"] for request in bot.wait_for_requests(len(ids))] == ids
 
 
 def test_lang_as_it_stands(bot, peer):
@@ -193,17 +195,15 @@ def test_text_of_further_children(bot, peer, kind, child):
     assert bot.request().json[child] == "away & gone"
 
 
-@pytest.mark.parametrize("child", ["subject", "thread", "show", "status", "priority"])
-def test_no_property_without_that_child(bot, peer, child):
+def test_no_property_without_that_child(bot, peer):
     peer.say(bot.jid)
-    assert child not in bot.request().json
+    assert not {"subject", "thread", "show", "status", "priority"} & set(bot.request().json)
 
 
-@pytest.mark.parametrize("priority", [0, 5, -128, 127])
-def test_priority_is_a_number(bot, peer, priority):
-    peer.presence(bot.jid, content=f"<priority>{priority}</priority>")
+def test_priority_is_a_number(bot, peer):
+    peer.presence(bot.jid, content="<priority>-128</priority>")
     value = bot.request().json["priority"]
-    assert value == priority and isinstance(value, int)
+    assert value == -128 and isinstance(value, int)
 
 
 def test_priority_that_is_no_number_never_becomes_a_text(bot, peer):

@@ -33,10 +33,9 @@ def hosts(backend):
     f"<x xmlns='urn:example:x' long='{'v' * 20000}'/>",
     "<x xmlns='urn:example:x'>" + "<y/>" * 3000 + "</x>",
 ], ids=lambda content: content[:60])
-@pytest.mark.parametrize("kind", ["message", "presence"])
-def test_stanza_reads_back_to_the_same(bot, peer, peers, kind, content):
-    written = stanzas.build(kind, content, to=bot.jid, from_=peer.jid, id="an id", lang="de")
-    peer.send(kind, content, to=bot.jid, id="an id", lang="de")
+def test_stanza_reads_back_to_the_same(bot, peer, peers, content):
+    written = stanzas.build("message", content, to=bot.jid, from_=peer.jid, id="an id", lang="de")
+    peer.send("message", content, to=bot.jid, id="an id", lang="de")
     peers.push()
     received = stanzas.parse(bot.request().json["stanza"])
     assert stanzas.canonical(received) == stanzas.canonical(stanzas.parse(written))
@@ -63,8 +62,8 @@ def test_a_hundred_levels_are_forwarded(bot, peer):
     assert bot.request().json["stanza"].count("<y") == 98
 
 
-@pytest.mark.parametrize("kind, type", [("message", "chat"), ("presence", None), ("iq", "set")])
-@pytest.mark.parametrize("levels", [102, 20000])
+@pytest.mark.parametrize("kind, type, levels", [
+    ("message", "chat", 102), ("presence", None, 102), ("iq", "set", 20000)])
 def test_deeper_nesting_is_not_acceptable(bot, peer, kind, type, levels):
     sent = peer.send(kind, nested(levels), to=bot.jid, type=type)
     refused = peer.receive()

@@ -196,7 +196,13 @@ mod tests {
     #[test]
     fn messages_are_refused_but_for_errors() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        for type_ in [None, Some("chat"), Some("groupchat")] {
+        for type_ in [
+            None,
+            Some("chat"),
+            Some("normal"),
+            Some("headline"),
+            Some("groupchat"),
+        ] {
             fixture.message(ROMEO, type_);
             assert!(fixture.done()[0].contains("<feature-not-implemented "));
         }

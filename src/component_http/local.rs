@@ -150,6 +150,7 @@ mod tests {
             Some("unavailable"),
             Some("error"),
             Some("subscribed"),
+            Some("unsubscribed"),
             Some("x"),
         ] {
             assert!(presence(swallowed).is_empty(), "{swallowed:?}");
@@ -170,7 +171,10 @@ mod tests {
         );
         for (type_, payload) in [
             ("set", Some(("query", DISCO_INFO_NS))),
+            ("set", Some(("query", DISCO_ITEMS_NS))),
             ("set", Some(("ping", PING_NS))),
+            ("set", Some(("query", "jabber:iq:roster"))),
+            ("get", Some(("vCard", "vcard-temp"))),
             ("get", Some(("query", "jabber:iq:version"))),
             ("get", None),
         ] {
