@@ -112,6 +112,14 @@ impl<J: Job> Pool<J> {
     }
 }
 
+#[cfg(test)]
+impl<J: Job> Pool<J> {
+    /// For the tests of the scaler.
+    pub(super) fn shared(&self) -> Arc<Shared<J>> {
+        Arc::clone(&self.0)
+    }
+}
+
 impl<J: Job> Drop for Pool<J> {
     /// The threads go as soon as their jobs are over.
     fn drop(&mut self) {

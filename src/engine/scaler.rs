@@ -134,7 +134,42 @@ fn workers_for(shortest_micros: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use super::super::testing::{DEADLINE, Gate, NoConnections, Waiting};
+    use super::super::{Completions, Event, Pool};
     use super::*;
+
+    #[test]
+    fn workers_that_nobody_needs_go_but_for_a_reserve() {
+        let completions = Arc::new(Completions::new(Event::new().unwrap()));
+        let pool = Pool::start("test", 50, Arc::new(NoConnections), completions).unwrap();
+        let gate = Arc::new(Gate::default());
+        for id in 0..50 {
+            let gate = Arc::clone(&gate);
+            pool.run(Waiting {
+                id,
+                gate,
+                is_wanted: true,
+            });
+        }
+        gate.wait_for(50);
+        let scaler = Scaler::new(pool.shared(), std::sync::mpsc::channel().1);
+        scaler.shrink();
+        assert_eq!(scaler.shared.live.load(SeqCst), 50, "all are at work");
+        gate.open();
+        let deadline = Instant::now() + DEADLINE;
+        while !scaler.shared.is_at_rest() {
+            assert!(Instant::now() < deadline, "workers are still there");
+            // Those that were told to go have gone by the next review.
+            let (load, live) = (scaler.shared.queue.load(), scaler.shared.live.load(SeqCst));
+            if load.items == 0 && load.idle == live {
+                scaler.shrink();
+            }
+            std::thread::yield_now();
+        }
+        assert_eq!(scaler.shared.live.load(SeqCst), RESERVE);
+    }
 
     #[test]
     fn slow_jobs_take_more_workers_than_fast_ones() {
