@@ -3,7 +3,7 @@
 use super::response::{Unusable, replies};
 use super::settings::tests::settings;
 use super::tests::message;
-use crate::delivery::AttemptFailure;
+use crate::delivery::{AttemptFailure, Failure};
 use crate::stanza::xml_in::XmlError;
 use crate::stanza::{ErrorType, MAX_DEPTH};
 
@@ -16,7 +16,7 @@ fn unusable(body: impl AsRef<[u8]>) -> Unusable {
     let Err(unusable) = outcome else {
         panic!("{}: {outcome:?}", body.escape_ascii());
     };
-    let error = AttemptFailure::Unusable(unusable.clone()).to_error();
+    let error = Failure::Attempt(AttemptFailure::Unusable(unusable.clone())).to_error();
     assert_eq!(error.type_, ErrorType::Cancel);
     assert_eq!(error.condition.as_str(), "internal-server-error");
     let told = format!("{unusable} {:?}", error.text);

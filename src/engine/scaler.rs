@@ -147,11 +147,7 @@ mod tests {
         let gate = Arc::new(Gate::default());
         for id in 0..50 {
             let gate = Arc::clone(&gate);
-            pool.run(Waiting {
-                id,
-                gate,
-                is_wanted: true,
-            });
+            pool.run(Waiting { id, gate });
         }
         gate.wait_for(50);
         let scaler = Scaler::new(pool.shared(), std::sync::mpsc::channel().1);
