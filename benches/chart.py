@@ -1,4 +1,4 @@
-"""The chart for the README, as an SVG that suits a light and a dark page."""
+"""The chart for docs/performance.markdown, as an SVG that suits a light and a dark page."""
 
 from html import escape
 

@@ -127,7 +127,7 @@ def save(results):
     directory = BENCHES / "results"
     directory.mkdir(exist_ok=True)
     (directory / "bench.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (directory / "bench.svg").write_text(chart.draw(results["settings"]), encoding="utf-8")
+    (BENCHES.parent / "docs" / "performance.svg").write_text(chart.draw(results["settings"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def main():
         show("What next:", "\n".join((
             "make demo KEEP=1         leaves it running, for you to talk to",
             "examples/echo.py         is the web service; examples/README.markdown has it in other languages",
-            'README.markdown          says under "Installation" how the module gets into your Prosody',
+            "docs/install.markdown    says how the module gets into your Prosody",
             "/etc/prosody/conf.d/     takes the two lines of configuration above, with your URL, as a file *.cfg.lua")))
     return 0
 

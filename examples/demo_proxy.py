@@ -87,7 +87,7 @@ def main():
             print(f"\nSome answers did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
             return 1
     show("What next:", "\n".join((
-        'README.markdown          says under "Installation" how the module gets into your Prosody',
+        "docs/install.markdown    says how the module gets into your Prosody",
         "/etc/prosody/conf.d/     takes the two lines of configuration above, with your account, as a file *.cfg.lua",
         "your account             has to grant the subscription that the component asks for")))
     return 0

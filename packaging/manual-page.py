@@ -1,37 +1,38 @@
 #!/usr/bin/python3
-"""Print a module's manual page in markdown, as go-md2man reads it, out of the README.
+"""Print a module's manual page in markdown, as go-md2man reads it, out of the README and docs.
 
-    packaging/manual-page.py MODULE VERSION <README.markdown
+    packaging/manual-page.py MODULE VERSION
 """
 
 import datetime
 import itertools
 import os
+import pathlib
 import re
 import sys
 
-EXAMPLES = "/usr/share/doc/prosody-components/examples"
+REPOSITORY = pathlib.Path(__file__).parent.parent
+DOCUMENTS = "/usr/share/doc/prosody-components"
 
 
-def section(document, level, title):
-    """What is below a heading, up to the next one of the same level or above."""
-    found = re.search(rf"^{'#' * level} {re.escape(title)}\n(.*?)(?=^#{{1,{level}}} |\Z)", document, re.M | re.S)
+def document(path):
+    return (REPOSITORY / path).read_text(encoding="utf-8")
+
+
+def section(text, title):
+    """What is below a heading, up to the next one of the same level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     if not found:
-        sys.exit(f"the README has no section {title}")
+        sys.exit(f"there is no section {title}")
     return found[1]
 
 
-def summary(document, module):
+def summary(readme, module):
     """The sentence about the module in the list at the README's top."""
-    found = re.search(rf"^- \[{module}\]\(#{module}\) (.*?)\.(?=\s)", document, re.M | re.S)
+    found = re.search(rf"^- \[{module}\]\(docs/\w+\.markdown\) (.*?)\.(?=\s)", readme, re.M | re.S)
     if not found:
         sys.exit(f"the README's list of modules has no {module}")
     return " ".join(found[1].split())
-
-
-def without_pictures(text):
-    """Without the subsections that have a picture: a terminal shows none."""
-    return "".join(part for part in re.split(r"^(?=### )", text, flags=re.M) if "![" not in part)
 
 
 def definitions(table):
@@ -50,21 +51,23 @@ def without_tables(text):
 
 
 def without_local_links(text):
-    """Links into the repository as names alone, but the examples as the directory where the package has them."""
-    text = re.sub(r"\[examples\]\(examples/[^)]*\)", EXAMPLES, text)
+    """Links to other documents as names and the files that the package has, links within one as names alone."""
+    text = re.sub(r"\[([^\]]+)\]\((?:\.\./)?(examples)/[^)]*\)", rf"\1 ({DOCUMENTS}/\2)", text)
+    text = re.sub(r"\[([^\]]+)\]\((\w+\.markdown)[^)]*\)", rf"\1 ({DOCUMENTS}/docs/\2)", text)
     return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
 def main():
     module, version = sys.argv[1:]
-    readme = sys.stdin.read()
     date = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.UTC).date()
-    described = without_tables(without_pictures(section(readme, 2, module)))
-    troubles = section(readme, 3, "Troubleshooting")
-    text = without_local_links(re.sub(r"^### (.*)", lambda heading: f"# {heading[1].upper()}", described, flags=re.M)
-                               + f"# DIAGNOSTICS\n\n{troubles}")
+    manual = document(f"docs/{module.removeprefix('mod_')}.markdown")
+    _, introduction, described = re.split(r"\A# .*\n|(?=^## )", manual, maxsplit=2, flags=re.M)
+    log = section(document("docs/running.markdown"), "The log")
+    body = f"## Description\n{introduction}{described}## Diagnostics\n{log}"
+    text = without_local_links(re.sub(r"^## (.*)", lambda heading: f"# {heading[1].upper()}", without_tables(body),
+                                      flags=re.M))
     print(f'{module} 5 "{date}" "prosody-components {version}" "Prosody modules"\n=====\n\n'
-          f"# NAME\n\n{module} - {summary(readme, module)}\n\n{text}\n"
+          f"# NAME\n\n{module} - {summary(document('README.markdown'), module)}\n\n{text}\n"
           "# SEE ALSO\n\n**prosody**(8), **prosodyctl**(8)")
 
 

@@ -36,11 +36,11 @@ search_in() {
 	grep -q "^plugin_paths.*$1" /etc/prosody/prosody.cfg.lua || fail "Debian's configuration has no plugin_paths"
 }
 
-# Does what the README has an admin type in that section: as_readme SECTION GREP_ARGUMENT…
+# Does what docs/install.markdown has an admin type in that section: as_readme SECTION GREP_ARGUMENT…
 as_readme() {
 	section=$1
 	shift
-	eval "$(sed -n "/^### $section\$/,/^##/s/^    \(sudo .*\)/\1/p" /test/README.markdown | grep "$@")"
+	eval "$(sed -n "/^## $section\$/,/^##/s/^    \(sudo .*\)/\1/p" /test/install.markdown | grep "$@")"
 }
 sudo() {
 	if [ "$1" = -u ]; then

@@ -36,7 +36,7 @@ for scenario in "$@"; do
 	tar --extract --file="$archive" --directory="$root"
 	mkdir "$root/test"
 	cp -r "$here"/*.py "$here"/*.sh "$here/scenarios" "$repository/spec/integration/harness" \
-		"$repository/examples/echo.py" "$repository/README.markdown" "$root/test"
+		"$repository/examples/echo.py" "$repository/docs/install.markdown" "$root/test"
 	# Whichever of them the scenario's target has made.
 	for made in dist test/staged; do
 		[ ! -e "$repository/target/$made" ] || cp -r "$repository/target/$made" "$root/$(basename "$made")"

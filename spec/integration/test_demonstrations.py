@@ -32,15 +32,15 @@ def test_one_message_through_a_web_service():
     request, answer = (json.loads(shown) for shown in re.findall(r"^    \{\n.*?^    \}$", output, re.M | re.S))
     assert request["to"] == "echo@bot.localhost"
     assert answer == {"body": request["body"]}
-    assert "README.markdown" in output.partition("What next:")[2]
+    assert "docs/install.markdown" in output.partition("What next:")[2]
 
 
-def test_queries_to_two_clients_and_then_to_one():
+def test_iq_requests_to_two_clients_and_then_to_one():
     output = shown_by("demo_proxy.py")
     lines = [line for line in output.splitlines() if "made by the client" in line]
     assert len(lines) == 20
     assert all("'two'" in line for line in lines[10:])
-    assert "README.markdown" in output.partition("What next:")[2]
+    assert "docs/install.markdown" in output.partition("What next:")[2]
 
 
 @pytest.fixture

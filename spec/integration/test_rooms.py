@@ -8,13 +8,13 @@ import pytest
 from harness import behaviours, bot as bots, config
 from harness.behaviours import reply, respond
 from harness.client import User
-from harness.installation import REPOSITORY
+from harness.installation import document
 from limits import needs_metrics
 
 ACCOUNTS = {"alice@localhost": "secret"}
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 MUC = "http://jabber.org/protocol/muc"
-README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
+MANUAL = document("docs/component_http.markdown")
 numbers = itertools.count(1)
 
 
@@ -183,7 +183,7 @@ def test_bot_in_a_real_room_answers_once(bot, prosody):
 
 def test_bot_that_joins_as_the_readme_says_hears_only_what_others_say_from_then_on(bot, prosody):
     """The room has a history, with words of the bot's own nick in it; a bot that got it would answer all of it."""
-    [join] = re.findall(r"<presence to='tea@rooms\.example\.com/.*?</presence>", README)
+    [join] = re.findall(r"<presence to='tea@rooms\.example\.com/.*?</presence>", MANUAL)
     bot.behave(behaviours.by_body({"join": reply(stanza=join.replace("example.com", "test"))}, reply(body="an answer")))
     alice, namesake = (User(prosody.c2s_port, "alice@localhost", "secret", resource) for resource in ("alice", "other"))
 

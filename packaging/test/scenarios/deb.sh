@@ -20,14 +20,14 @@ for page in component_http:component_post_url client_proxy:target_address; do
 	zcat "/usr/share/man/man5/mod_${page%:*}.5.gz" >/tmp/page
 	grep -q "${page#*:}.*(required)" /tmp/page || fail "no manual page of ${page%:*}"
 	! grep -E '\\f[A-Z]make [a-z]|examples/README' /tmp/page || fail "the manual page of ${page%:*} names what is not there"
-	grep -o '/usr/share/doc[a-z/-]*' /tmp/page | while read -r file; do
+	grep -o '/usr/share/doc[a-z_./-]*[a-z]' /tmp/page | while read -r file; do
 		test -e "$file" || fail "the manual page of ${page%:*} names $file"
 	done
 done
 
 rm /etc/prosody/conf.d/components.cfg.lua
 apt-get purge --yes --quiet prosody-components | tee /tmp/purge
-[ -e /var/lib/prosody/proxy%2elocalhost/client_proxy.dat ] || fail 'what the README says of the key is not so'
+[ -e /var/lib/prosody/proxy%2elocalhost/client_proxy.dat ] || fail 'what docs/install.markdown says of the key is not so'
 grep -q 'keys of mod_client_proxy stay: /var/lib/prosody/' /tmp/purge || fail 'a purge does not tell of the key'
 snapshot >/tmp/after
 diff /tmp/before /tmp/after || fail 'purge leaves files'

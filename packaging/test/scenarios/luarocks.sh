@@ -1,4 +1,4 @@
-# LuaRocks without prosodyctl, as the README has it, into /usr/local, and Prosody is told to look there; upgrade, list and remove.
+# LuaRocks without prosodyctl, as docs/install.markdown has it, into /usr/local, and Prosody is told to look there; upgrade, list and remove.
 
 lua_version=$(prosodys_lua)
 modules=/usr/local/share/lua/$lua_version
@@ -26,7 +26,7 @@ as_readme LuaRocks -v purge
 [ "$(installed mod_component_http)$(installed mod_client_proxy)" = '9.9.9-1 9.9.9-1 ' ] \
 	|| fail 'an upgrade leaves the older modules'
 # LuaRocks leaves an older dependency, under a name that Lua does not look for.
-[ "$(installed prosody-components)" = "9.9.9-1 $version" ] || fail 'what the README says of the older library is not so'
+[ "$(installed prosody-components)" = "9.9.9-1 $version" ] || fail 'what docs/install.markdown says of the older library is not so'
 start_prosody
 converse
 stop_prosody

@@ -1,4 +1,4 @@
-# prosodyctl install as the README has it, without a compiler; upgrade, list and remove.
+# prosodyctl install as docs/install.markdown has it, without a compiler; upgrade, list and remove.
 
 lua_version=$(prosodys_lua)
 version=$(basename "/dist/rocks/$lua_version"/mod_component_http-*.rock | sed 's/.*-\(.*\)-1.*/\1/')
@@ -29,7 +29,7 @@ converse
 stop_prosody
 
 # The older library stays, under a name that Lua does not look for, until one clears it away.
-ls -d "$rocks/prosody-components/$version-1" || fail 'what the README says of the older library is not so'
+ls -d "$rocks/prosody-components/$version-1" || fail 'what docs/install.markdown says of the older library is not so'
 as_readme 'prosodyctl install' purge
 [ "$(ls "$rocks/prosody-components")" = 9.9.9-1 ] || fail 'the older library is still there'
 

@@ -8,6 +8,11 @@ import shutil
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 
+def document(path):
+    """The text of one of the repository's files."""
+    return (REPOSITORY / path).read_text(encoding="utf-8")
+
+
 def binary():
     return os.environ.get("PROSODY") or shutil.which("prosody") or "/usr/bin/prosody"
 

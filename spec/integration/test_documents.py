@@ -1,4 +1,4 @@
-"""The JSON that README.markdown shows is what the component sends, and what it takes."""
+"""What README and docs show of component_http is what happens: each JSON, each line of configuration."""
 
 import json
 import re
@@ -8,14 +8,22 @@ import pytest
 from harness import bot as bots, config, stanza as stanzas
 from harness.behaviours import respond
 from harness.client import Component
-from harness.installation import REPOSITORY
+from harness.installation import document
 from harness.prosody import COMPONENT_SECRET
 from limits import needs_metrics
 
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 BOT_HOST = "bot.example.com"
-README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
-REQUEST, *REPLIES = re.findall(r"^``` \{\.json\}\n(.*?)^```$", README, re.M | re.S)
+DOCUMENTS = ("README.markdown", "docs/component_http.markdown")
+MANUAL = document(DOCUMENTS[1])
+
+
+def shown_json(path):
+    return re.findall(r"^``` \{\.json\}\n(.*?)^```$", document(path), re.M | re.S)
+
+
+REQUESTS = [(path, shown_json(path)[0]) for path in DOCUMENTS]
+REPLIES = [reply for path in DOCUMENTS for reply in shown_json(path)[1:]]
 
 
 def hosts(backend):
@@ -51,8 +59,9 @@ def as_meant(request):
     return {**request, "stanza": stanzas.canonical(stanzas.parse(request["stanza"]))}
 
 
-def test_the_request(bot, users):
-    shown = json.loads(REQUEST)
+@pytest.mark.parametrize("path, request_shown", REQUESTS, ids=DOCUMENTS)
+def test_the_request(bot, users, path, request_shown):
+    shown = json.loads(request_shown)
     users.send(shown["stanza"])
     assert as_meant(bot.request().json) == as_meant(shown)
 
@@ -91,10 +100,10 @@ def test_the_counters(bot, users, prosody):
     alice = users.peer()
     alice.say(f"weather@{BOT_HOST}", "Tokyo, tomorrow")
     alice.receive()
-    [shown] = re.findall(r"^    (prosody_mod_component_http\S+\{.*\}) \d+$", README, re.M)
+    [shown] = re.findall(r"^    (prosody_mod_component_http\S+\{.*\}) \d+$", MANUAL, re.M)
     assert f"{shown} 1\n" in prosody.metrics()
 
 
 def test_the_line_about_an_unusable_value(prosody):
-    [shown] = re.findall(rf"^    {BOT_HOST}: (the option '.*)$", README, re.M)
+    [shown] = re.findall(rf"^    {BOT_HOST}: (the option '.*)$", MANUAL, re.M)
     prosody.wait_for_log(f"^wrong.example.com: {re.escape(shown)}$", source="wrong.example.com:component_http")

@@ -1,4 +1,4 @@
-"""What README.markdown shows of mod_client_proxy is what happens."""
+"""What docs show of mod_client_proxy is what happens."""
 
 import re
 
@@ -6,15 +6,15 @@ import pytest
 
 from harness import config
 from harness.client import Component
-from harness.installation import REPOSITORY
+from harness.installation import document
 from harness.prosody import COMPONENT_SECRET
 from harness.stanza import XML_LANG, canonical, parse
 from harness.waiting import wait_until
 from limits import needs_metrics
 
-README = (REPOSITORY / "README.markdown").read_text(encoding="utf-8")
+MANUAL = document("docs/client_proxy.markdown")
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
-WALK = re.findall(r"^``` \{\.xml\}\n(<iq .*?)^```$", README, re.M | re.S)
+WALK = re.findall(r"^``` \{\.xml\}\n(<iq .*?)^```$", MANUAL, re.M | re.S)
 
 
 def hosts(backend):
@@ -33,7 +33,7 @@ def network(prosody):
 
 
 def as_shown(stanza, address):
-    """The stanza in a form that can be compared, with the address as the README has it.
+    """The stanza in a form that can be compared, with the address as the manual has it.
 
     Prosody adds the language of the stream that a stanza came by.
     """
@@ -44,7 +44,7 @@ def as_shown(stanza, address):
     return canonical(stanza.element)
 
 
-def test_the_walk_through_one_query(prosody, network):
+def test_the_walk_through_one_iq_request(prosody, network):
     query, passed_on, answer, passed_back = WALK
     example_com, example_net = network
     service, romeo = example_com.peer("service@example.com/one"), example_net.peer("romeo@example.net/orchard")
@@ -62,7 +62,7 @@ def test_the_walk_through_one_query(prosody, network):
 
 def test_an_item_with_the_address_that_is_shown_leads_to_a_client(prosody, network):
     """An implementing client sees the requester's address alone; its host is what it has to name."""
-    [items] = re.findall(r"^``` \{\.xml\}\n(<query .*?)^```$", README, re.M | re.S)
+    [items] = re.findall(r"^``` \{\.xml\}\n(<query .*?)^```$", MANUAL, re.M | re.S)
     example_com, example_net = network
     service, romeo = example_com.peer("service@example.com/one"), example_net.peer("romeo@example.net/orchard")
     service.presence("proxy.example.com")
@@ -89,7 +89,7 @@ def test_an_item_with_the_address_that_is_shown_leads_to_a_client(prosody, netwo
 
 @needs_metrics
 def test_the_counters(prosody):
-    listed = README.partition("| Counter | ")[2].partition("\n\n")[0]
+    listed = MANUAL.partition("| Counter | ")[2].partition("\n\n")[0]
     names = [f"prosody_mod_client_proxy__{name}_total{{" for name in re.findall(r"^\| `(\w+)`", listed, re.M)]
     assert names
     wait_until(lambda: all(name in prosody.metrics() for name in names), lambda: f"{names} in {prosody.metrics()}")
