@@ -9,16 +9,16 @@
 //! 2. [`delivery::Delivery`] begins an exchange for it, puts it into the lane of its conversation, and says
 //!    when its turn comes. [`component_http::Driver`] hands it to the worker threads then. All of that is on
 //!    Prosody's thread and takes microseconds.
-//! 3. A worker makes the [`attempt`](component_http): it writes the JSON of [`component_http::request`],
-//!    POSTs it by [`http`], and lets [`component_http::response`] say what the answer means: stanzas, or a
-//!    [`delivery::AttemptFailure`].
+//! 3. A worker makes the [`attempt`](component_http): it writes the JSON of [`mapping::request`],
+//!    POSTs it by [`http`], and lets [`mapping::answer`] say which stanzas the answer stands for. What goes
+//!    wrong there is a [`delivery::AttemptFailure`].
 //! 4. What came of it waits in [`engine::Completions`], whose file descriptor wakes Prosody's event loop.
 //!    The driver takes it, `delivery` ends the exchange, `glue` builds tables, and the shim sends them.
 //!
 //! The other module, `lua/mod_client_proxy.lua`, needs no thread: [`client_proxy::Proxy`] says at once
 //! with which addresses a request or its answer is sent on.
 //!
-//! The arrows point one way: shim, `glue`, `component_http` or `client_proxy`, `delivery`, `stanza`; and
+//! The arrows point one way: shim, `glue`, `component_http` or `client_proxy`, `delivery`, `mapping`, `stanza`; and
 //! `component_http`, `http`, `engine`. Only `glue` knows of Lua, and only with one of the features `lua51`
 //! to `lua54` or `luajit`. Neither `http` nor `engine` knows of XMPP, and `engine`, which has the threads,
 //! not of HTTP either. To read it, begin with [`delivery`], or with [`client_proxy`].
@@ -45,13 +45,14 @@ mod engine;
 /// What each target in fuzz/ plays its input against.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    pub use crate::component_http::properties::answer;
     pub use crate::http::properties::{chunks, head};
+    pub use crate::mapping::properties::answer;
     pub use crate::stanza::properties::{jid, xml};
 }
 #[cfg(feature = "lua")]
 mod glue;
 mod http;
+pub mod mapping;
 mod notes;
 pub mod options;
 pub mod stanza;

@@ -8,13 +8,14 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Settings;
 use super::response::{self, Verdict};
-use super::{Settings, request};
 use crate::delivery::{
     Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, NoAnswer, Report,
 };
 use crate::engine::Job;
 use crate::http::{Client, Post};
+use crate::mapping::{answer, request};
 use crate::stanza::{Envelope, Stanza};
 
 /// What a worker needs to make an attempt.
@@ -102,11 +103,11 @@ impl PostJob {
                 let had_body = response.discard()?;
                 seen.not_taken = (response.status() == 200 && had_body)
                     .then(|| response::not_taken(response.content_type().as_deref()));
-                Ok(response::acknowledge(envelope))
+                Ok(answer::acknowledge(envelope))
             }
             Verdict::Replies => {
                 let body = response.read(self.settings.response_limit)?;
-                response::replies(envelope, &body, &self.settings, &mut fresh_id)
+                answer::replies(envelope, &body, &self.settings.rules(), &mut fresh_id)
                     .map_err(AttemptFailure::Unusable)
             }
         }

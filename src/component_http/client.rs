@@ -1,8 +1,9 @@
 //! The HTTP client of a component: what it has to know, and what its errors mean here.
 
-use super::{Settings, Unusable};
+use super::Settings;
 use crate::delivery::{AttemptFailure, NoAnswer};
 use crate::http::{Client, Config, TransportError};
+use crate::mapping::Unusable;
 use crate::options::OptionError;
 
 /// What requests call themselves.

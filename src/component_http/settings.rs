@@ -5,24 +5,16 @@ use std::time::Duration;
 use crate::delivery::Limits;
 use crate::engine::Budget;
 use crate::http::Endpoint;
+use crate::mapping::{Rules, Scope, fields};
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
-use crate::stanza::{Kind, Stanza, jid};
+use crate::stanza::{Kind, Stanza};
 
 const URL_OPTION: &str = "component_post_url";
 const STANZAS_OPTION: &str = "component_post_stanzas";
 
 /// The name that the pure-Lua module read in its place.
 pub const DEPRECATED_STANZAS_OPTION: &str = "post_stanza_types";
-
-/// Whose stanzas a component takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// A host of its own: every JID at it.
-    Component,
-    /// A host with accounts: only what is addressed to the host itself.
-    VirtualHost,
-}
 
 /// The settings of one component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,14 +143,18 @@ impl Settings {
 
     /// Whether a stanza of a kind that is POSTed is POSTed too.
     pub fn wants(&self, stanza: &Stanza) -> bool {
-        !self.body_only || stanza.envelope.kind != Kind::Message || stanza.texts.body.is_some()
+        !self.body_only
+            || stanza.envelope.kind != Kind::Message
+            || fields::child(stanza, "body").is_some()
     }
 
-    /// Whether a prepared address is one that this component answers for: at a host of its own any
-    /// there, at a host with accounts only the host's.
-    pub fn is_own(&self, address: &str) -> bool {
-        jid::domain(address) == self.host
-            && (self.scope == Scope::Component || jid::node(address).is_none())
+    /// What they say of the stanzas that the component sends.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            host: &self.host,
+            scope: self.scope,
+            validate_from: self.validate_from,
+        }
     }
 
     /// Prosody's events for the stanzas that the component takes. Beside accounts it takes no kind that
@@ -353,13 +349,13 @@ pub(crate) mod tests {
             "x@bot.example",
             "x@bot.example/r",
         ] {
-            assert!(component.is_own(own), "{own}");
+            assert!(component.rules().is_own(own), "{own}");
         }
-        assert!(!component.is_own("x@example"));
+        assert!(!component.rules().is_own("x@example"));
 
         let host = read(Scope::VirtualHost, &[]).unwrap();
         assert_eq!(host.events(), ["message/host"]);
-        assert!(host.is_own("bot.example/r"));
-        assert!(!host.is_own("x@bot.example"));
+        assert!(host.rules().is_own("bot.example/r"));
+        assert!(!host.rules().is_own("x@bot.example"));
     }
 }

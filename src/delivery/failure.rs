@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::component_http::Unusable;
+use crate::mapping::Unusable;
 use crate::stanza::{Condition, ErrorType, MAX_DEPTH, StanzaError};
 
 /// Why an exchange ends without the stanza being accepted.

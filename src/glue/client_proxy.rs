@@ -19,8 +19,9 @@ use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
 use crate::client_proxy::{Action, Origin, Proxy, Unreachable, Verdict};
+use crate::mapping::fields;
 use crate::options::Options;
-use crate::stanza::{Envelope, Kind, Stanza, Texts};
+use crate::stanza::{Envelope, Kind};
 
 /// How many actions are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
@@ -251,12 +252,11 @@ impl State {
             Captured::Head { envelope, .. } => {
                 return self.proxy.message(&envelope, Instant::now());
             }
-            Captured::Whole(Stanza {
-                envelope, texts, ..
-            }) => {
-                let Texts { show, priority, .. } = texts;
-                let availability = Availability::new(show.as_deref(), priority.as_deref());
-                (envelope, availability)
+            Captured::Whole(stanza) => {
+                let [show, priority] =
+                    ["show", "priority"].map(|name| fields::child(&stanza, name));
+                let availability = Availability::new(show, priority);
+                (stanza.envelope, availability)
             }
             Captured::Unfit(envelope, _) => (envelope, Availability::new(None, None)),
             Captured::NotAStanza => return,

@@ -11,7 +11,8 @@ use mlua::{
 
 use super::walk::{self, Captured};
 use super::{build, options};
-use crate::component_http::{Batch, Driver, Scope, Settings, Timers, client, local};
+use crate::component_http::{Batch, Driver, Settings, Timers, client, local};
+use crate::mapping::Scope;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
 

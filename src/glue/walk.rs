@@ -19,9 +19,10 @@ use mlua::{Lua, Table};
 
 use crate::component_http::local::Payload;
 use crate::delivery::Refusal;
+use crate::mapping::fields::CHILDREN;
 use crate::stanza::signal::is_signal;
 use crate::stanza::xml_out::XmlWriter;
-use crate::stanza::{Envelope, Kind, MAX_DEPTH, Stanza, Texts};
+use crate::stanza::{Envelope, Kind, MAX_DEPTH, Stanza};
 
 /// What a table turned out to be.
 pub enum Captured {
@@ -65,7 +66,7 @@ struct Walk {
     head: Head,
     payload: Option<RawPayload>,
     lang: Option<Vec<u8>>,
-    texts: [Option<Vec<u8>>; TEXTS.len()],
+    texts: [Option<Vec<u8>>; CHILDREN.len()],
     writer: XmlWriter,
     too_deep: bool,
     /// Whether a child of the stanza was found that is no signal.
@@ -89,16 +90,6 @@ struct RawPayload {
     xmlns: Vec<u8>,
     node: Option<Vec<u8>>,
 }
-
-/// The children whose text a request repeats, in the order of `Walk::texts`.
-const TEXTS: [&[u8]; 6] = [
-    b"body",
-    b"subject",
-    b"thread",
-    b"show",
-    b"status",
-    b"priority",
-];
 
 impl Walk {
     /// # Safety
@@ -227,7 +218,7 @@ impl Walk {
         // SAFETY: as promised by the caller; every slot pushed is popped again.
         unsafe {
             let place = field(state, child, NAME_KEY, |name| {
-                TEXTS.iter().position(|text| *text == name)
+                CHILDREN.iter().position(|child| child.as_bytes() == name)
             });
             self.listen(state, child);
             let Some(place) = place.flatten().filter(|place| self.texts[*place].is_none()) else {
@@ -323,24 +314,12 @@ impl Walk {
         }
         // All texts are in the XML too, so that one look at it is enough.
         match String::from_utf8(self.writer.into_bytes()) {
-            Ok(xml) if !forbidden => {
-                let [body, subject, thread, show, status, priority] =
-                    self.texts.map(|text| text.map(lossy));
-                let texts = Texts {
-                    body,
-                    subject,
-                    thread,
-                    show,
-                    status,
-                    priority,
-                };
-                Captured::Whole(Stanza {
-                    envelope,
-                    lang: self.lang.map(lossy),
-                    texts,
-                    xml,
-                })
-            }
+            Ok(xml) if !forbidden => Captured::Whole(Stanza {
+                envelope,
+                lang: self.lang.map(lossy),
+                texts: self.texts.map(|text| text.map(lossy)),
+                xml,
+            }),
             _ => Captured::Unfit(envelope, Refusal::ForbiddenXml),
         }
     }

@@ -146,22 +146,11 @@ pub struct Stanza {
     pub xml: String,
 }
 
-/// The text of the first child of each of these names, in the stanza's own namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Texts {
-    /// RFC 6121 §5.2.3.
-    pub body: Option<String>,
-    /// RFC 6121 §5.2.4.
-    pub subject: Option<String>,
-    /// RFC 6121 §5.2.5.
-    pub thread: Option<String>,
-    /// RFC 6121 §4.7.2.1.
-    pub show: Option<String>,
-    /// RFC 6121 §4.7.2.2.
-    pub status: Option<String>,
-    /// RFC 6121 §4.7.2.3.
-    pub priority: Option<String>,
-}
+/// How many children of a stanza have a text that requests repeat.
+pub const TEXTS: usize = 6;
+
+/// The texts of well-known children, in the order of [`CHILDREN`](crate::mapping::fields::CHILDREN).
+pub type Texts = [Option<String>; TEXTS];
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,10 @@
 use std::hint::black_box;
 
 use prosody_components::client_proxy::translation::{KEY_LEN, Translator};
-use prosody_components::component_http::response::replies;
-use prosody_components::component_http::{Scope, Settings, request};
-use prosody_components::options::{OptionValue, Options};
+use prosody_components::mapping::answer::replies;
+use prosody_components::mapping::{Rules, Scope, fields, request};
 use prosody_components::stanza::xml_in::{XmlError, parse_stanza};
-use prosody_components::stanza::{Allowance, Element, Envelope, Kind, Stanza, Texts, jid};
+use prosody_components::stanza::{Allowance, Element, Envelope, Kind, Stanza, jid};
 
 const TEXT: &str = "Let's meet where we met last time, at half past seven if that suits everybody. There is a \
     new café across the street & they say that the soup is worth the way.";
@@ -22,8 +21,6 @@ pub type Case = (&'static str, Box<dyn Fn()>);
 
 /// Every function with an input as it comes in practice.
 pub fn cases() -> Vec<Case> {
-    let settings = settings();
-    let by_stanza = settings.clone();
     let message = message();
     let (envelope, same) = (message.envelope.clone(), message.envelope.clone());
     let (_, element) = parse(XML).expect("the message is well-formed");
@@ -53,11 +50,11 @@ pub fn cases() -> Vec<Case> {
         ),
         (
             "response_by_body",
-            Box::new(move || answer(&envelope, &body_answer, &settings)),
+            Box::new(move || answer(&envelope, &body_answer)),
         ),
         (
             "response_by_stanza",
-            Box::new(move || answer(&same, &stanza_answer, &by_stanza)),
+            Box::new(move || answer(&same, &stanza_answer)),
         ),
         (
             "proxy_translate",
@@ -74,21 +71,18 @@ fn parse(xml: &str) -> Result<(Kind, Element), XmlError> {
     parse_stanza(xml, &mut Allowance::new(100))
 }
 
-fn answer(envelope: &Envelope, body: &str, settings: &Settings) {
-    let stanzas = replies(envelope, black_box(body.as_bytes()), settings, &mut || {
+fn answer(envelope: &Envelope, body: &str) {
+    let stanzas = replies(envelope, black_box(body.as_bytes()), &RULES, &mut || {
         "fresh".to_owned()
     });
     assert_eq!(black_box(stanzas).map(|stanzas| stanzas.len()), Ok(1));
 }
 
-fn settings() -> Settings {
-    let look_up = |option| match option {
-        "component_post_url" => OptionValue::Text("http://127.0.0.1:8080/".to_owned()),
-        _ => OptionValue::Absent,
-    };
-    Settings::read("bot.example", Scope::Component, &Options::new(&look_up))
-        .expect("the URL is all that is required")
-}
+const RULES: Rules = Rules {
+    host: "bot.example",
+    scope: Scope::Component,
+    validate_from: true,
+};
 
 fn message() -> Stanza {
     Stanza {
@@ -101,10 +95,7 @@ fn message() -> Stanza {
             says_nothing: false,
         },
         lang: Some("en".to_owned()),
-        texts: Texts {
-            body: Some(TEXT.to_owned()),
-            ..Texts::default()
-        },
+        texts: fields::CHILDREN.map(|name| (name == "body").then(|| TEXT.to_owned())),
         xml: XML.to_owned(),
     }
 }

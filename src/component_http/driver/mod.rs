@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::attempt::{Done, PostJob};
-use super::{Observer, Reflections, Settings, response};
+use super::{Observer, Reflections, Settings};
 use crate::delivery::{Delivery, Effect, Refusal};
 use crate::engine::{Completions, Event, Pool};
 use crate::http::Client;
+use crate::mapping::answer;
 use crate::notes::Note;
 use crate::stanza::{Element, Envelope, Stanza};
 
@@ -241,7 +242,7 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect, now: Instant, batch: &mut Batch) -> usize {
         match effect {
             Effect::Send(stanza) => {
-                if response::is_room_message(&stanza)
+                if answer::is_room_message(&stanza)
                     && let (Some(room), Some(id)) = (stanza.attr("to"), stanza.attr("id"))
                 {
                     self.reflections.remember(room, id, now);

@@ -1,8 +1,7 @@
 //! What holds of a web service's answer, whatever it says.
 
-use super::response::{MAX_ELEMENTS_AND_ATTRIBUTES, is_room_message, replies};
-use super::{Scope, Settings};
-use crate::options::{OptionValue, Options};
+use super::answer::{is_room_message, replies};
+use super::{MAX_ELEMENTS_AND_ATTRIBUTES, Rules, Scope};
 use crate::stanza::properties::is_fit_to_be_written;
 use crate::stanza::xml_in::parse_stanza;
 use crate::stanza::{Allowance, Element, Envelope, Kind, jid};
@@ -14,7 +13,6 @@ const ID: &str = "asked";
 /// A body that came with status 200 and the media type of JSON is refused, or comes down to stanzas that can
 /// be sent as they are, whatever they answer.
 pub fn answer(body: &[u8]) {
-    let settings = settings();
     for (kind, type_) in [
         (Kind::Message, None),
         (Kind::Message, Some("groupchat")),
@@ -29,19 +27,17 @@ pub fn answer(body: &[u8]) {
             count += 1;
             format!("fresh {count}")
         };
-        if let Ok(stanzas) = replies(&request, body, &settings, &mut fresh_id) {
-            check(&stanzas, &request, &settings);
+        if let Ok(stanzas) = replies(&request, body, &RULES, &mut fresh_id) {
+            check(&stanzas, &request);
         }
     }
 }
 
-fn settings() -> Settings {
-    let url = |name: &'static str| match name {
-        "component_post_url" => OptionValue::Text("http://127.0.0.1/".to_owned()),
-        _ => OptionValue::Absent,
-    };
-    Settings::read(HOST, Scope::Component, &Options::new(&url)).expect("a URL is all it needs")
-}
+const RULES: Rules = Rules {
+    host: HOST,
+    scope: Scope::Component,
+    validate_from: true,
+};
 
 fn request(kind: Kind, type_: Option<&str>) -> Envelope {
     Envelope {
@@ -54,7 +50,7 @@ fn request(kind: Kind, type_: Option<&str>) -> Envelope {
     }
 }
 
-fn check(stanzas: &[Element], request: &Envelope, settings: &Settings) {
+fn check(stanzas: &[Element], request: &Envelope) {
     let answers = stanzas.iter().filter(|it| is_answer(it)).count();
     if !request.is_answerable() {
         assert_eq!(stanzas, [], "{request}");
@@ -63,7 +59,7 @@ fn check(stanzas: &[Element], request: &Envelope, settings: &Settings) {
     let elements: usize = stanzas.iter().map(Element::count).sum();
     assert!(elements <= MAX_ELEMENTS_AND_ATTRIBUTES + answers);
     for stanza in stanzas {
-        check_addresses(stanza, settings);
+        check_addresses(stanza);
         check_kind(stanza, request);
         assert!(is_fit_to_be_written(stanza), "{stanza:?}");
         let written = stanza.to_xml();
@@ -72,12 +68,12 @@ fn check(stanzas: &[Element], request: &Envelope, settings: &Settings) {
     }
 }
 
-fn check_addresses(stanza: &Element, settings: &Settings) {
+fn check_addresses(stanza: &Element) {
     let [to, from] = ["to", "from"].map(|name| stanza.attr(name).expect("it has both addresses"));
     for address in [to, from] {
         assert_eq!(jid::prepare(address).as_deref(), Ok(address));
     }
-    assert!(settings.is_own(from) && !settings.is_own(to), "{stanza:?}");
+    assert!(RULES.is_own(from) && !RULES.is_own(to), "{stanza:?}");
 }
 
 fn check_kind(stanza: &Element, request: &Envelope) {

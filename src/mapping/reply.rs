@@ -1,15 +1,15 @@
 //! One stanza of a web service's answer: from a JSON object to an [`Element`] that is fit to be sent.
 
-use super::Settings;
+use super::Unusable;
+use super::check::{self, Rules};
+use super::fields::{FIELDS, Place};
 use super::object::Object;
-use super::response::Unusable;
-use crate::stanza::jid::InvalidJid;
-use crate::stanza::{Allowance, Element, Envelope, Kind, chars, jid, xml_in};
+use crate::stanza::{Allowance, Element, Envelope, Kind, chars, xml_in};
 
 /// What a reply depends on.
 pub(super) struct Context<'a> {
     pub(super) request: &'a Envelope,
-    pub(super) settings: &'a Settings,
+    pub(super) rules: &'a Rules<'a>,
     pub(super) fresh_id: &'a mut dyn FnMut() -> String,
     /// What the replies of the answer that are still to come may have. An object counts for its element
     /// and once for each property: what is filled in does not count.
@@ -29,13 +29,13 @@ pub(super) fn build(object: &Object, context: &mut Context) -> Result<Element, U
             from_properties(object, context.request)?
         }
     };
-    address(&mut element, context)?;
+    check::address(&mut element, context)?;
     if xml.is_none() || kind == Kind::Iq || element.attr("type") == Some("groupchat") {
-        identify(kind, &mut element, context);
+        check::identify(kind, &mut element, context);
     }
     match kind {
-        Kind::Iq => check_iq(&element, context.request)?,
-        Kind::Message | Kind::Presence => check_room_error(&element, context.request)?,
+        Kind::Iq => check::iq(&element, context.request)?,
+        Kind::Message | Kind::Presence => check::room_error(&element, context.request)?,
     }
     Ok(element)
 }
@@ -51,131 +51,32 @@ fn from_properties(object: &Object, request: &Envelope) -> Result<(Kind, Element
         Kind::Presence => None,
         Kind::Iq => Some("result"),
     };
-    let type_ = object
-        .string("type")?
-        .or(default_type.map(str::to_owned))
-        .filter(|type_| !type_.is_empty());
-    let mut element = Element::new(kind.as_str())
-        .with_opt_attr("to", object.string("to")?)
-        .with_opt_attr("from", object.string("from")?)
-        .with_opt_attr("id", object.string("id")?)
-        .with_opt_attr("type", type_)
-        .with_opt_attr("xml:lang", object.text("lang")?);
-    for name in ["subject", "body", "thread", "show", "status", "priority"] {
-        if let Some(text) = object.text(name)? {
-            if !chars::all_allowed(&text) {
-                return Err(Unusable::ForbiddenCharacter);
-            }
-            element = element.with_text_child(name, text);
+    let mut element = Element::new(kind.as_str());
+    for field in &FIELDS {
+        let text = object.of(field)?;
+        if text
+            .as_deref()
+            .is_some_and(|text| !chars::all_allowed(text))
+        {
+            return Err(Unusable::ForbiddenCharacter);
         }
-    }
-    if !element
-        .attrs
-        .iter()
-        .all(|(_, value)| chars::all_allowed(value))
-    {
-        return Err(Unusable::ForbiddenCharacter);
+        element = match (field.place, text) {
+            (Place::Attribute("type"), text) => {
+                let type_ = text.or(default_type.map(str::to_owned));
+                element.with_opt_attr("type", type_.filter(|type_| !type_.is_empty()))
+            }
+            (Place::Attribute(name), text) => element.with_opt_attr(name, text),
+            (Place::Child(name), Some(text)) => element.with_text_child(name, text),
+            _ => element,
+        };
     }
     Ok((kind, element))
-}
-
-/// Sees to a prepared `to` and a prepared `from` of this component.
-fn address(element: &mut Element, context: &Context) -> Result<(), Unusable> {
-    let request = context.request;
-    let to = match element.attr("to") {
-        Some(to) => prepared(to, request).map_err(|_| Unusable::InvalidJid("to"))?,
-        None if request.is_groupchat() => jid::bare(&request.from).to_owned(),
-        None => request.from.clone(),
-    };
-    let from = match element.attr("from") {
-        Some(from) => prepared(from, request).map_err(|_| Unusable::InvalidJid("from"))?,
-        None => request.to.clone(),
-    };
-    if context.settings.validate_from && !context.settings.is_own(&from) {
-        return Err(Unusable::ForeignFrom);
-    }
-    element.set_attr("to", to);
-    element.set_attr("from", from);
-    Ok(())
-}
-
-/// The address as it is sent. One that came with the request is what Prosody itself has made of it, and
-/// stays so, whichever library Prosody does that with.
-fn prepared(address: &str, request: &Envelope) -> Result<String, InvalidJid> {
-    let came_along = [&request.from, &request.to]
-        .into_iter()
-        .any(|known| known == address || jid::bare(known) == address);
-    if came_along && !address.is_empty() {
-        Ok(address.to_owned())
-    } else {
-        jid::prepare(address)
-    }
-}
-
-/// Sees to an id: the request's on the answer to an iq, else a fresh one where there is none.
-///
-/// A stanza given as XML is sent as it is and left alone, but for an iq, which must have one (RFC 6120
-/// §8.2.3), and a message to a room, which is known by its id when the room sends it back.
-fn identify(kind: Kind, element: &mut Element, context: &mut Context) {
-    if element.attr("id").is_some_and(|id| !id.is_empty()) {
-        return;
-    }
-    let id = match &context.request.id {
-        Some(id) if kind == Kind::Iq && is_iq_answer(element) => id.clone(),
-        _ => (context.fresh_id)(),
-    };
-    element.set_attr("id", id);
-}
-
-fn is_iq_answer(element: &Element) -> bool {
-    matches!(element.attr("type"), Some("result" | "error"))
-}
-
-/// Whether a reply is the answer to the iq that was POSTed.
-pub(super) fn answers(element: &Element, request: &Envelope) -> bool {
-    request.is_request()
-        && element.name == Kind::Iq.as_str()
-        && is_iq_answer(element)
-        && element.attr("to") == Some(&request.from)
-        && element.attr("from") == Some(&request.to)
-        && element.attr("id") == request.id.as_deref()
-}
-
-/// RFC 6120 §8.2.3: the four types; one child in a request; at most one in a result; an error in an
-/// error; and a result or error only as the answer to a request.
-fn check_iq(element: &Element, request: &Envelope) -> Result<(), Unusable> {
-    let children = element.elements().count();
-    let well_formed = match element.attr("type") {
-        Some("get" | "set") => children == 1,
-        Some("result") => children <= 1,
-        Some("error") => element.child("error", None).is_some(),
-        _ => false,
-    };
-    if !well_formed {
-        return Err(Unusable::ForbiddenIq);
-    }
-    if is_iq_answer(element) && !answers(element, request) {
-        return Err(Unusable::UnrequestedIq);
-    }
-    Ok(())
-}
-
-/// A room throws out an occupant that answers it with an error.
-fn check_room_error(element: &Element, request: &Envelope) -> Result<(), Unusable> {
-    let to_room = || {
-        element
-            .attr("to")
-            .is_some_and(|to| jid::bare(to) == jid::bare(&request.from))
-    };
-    if request.is_groupchat() && element.attr("type") == Some("error") && to_room() {
-        return Err(Unusable::ErrorToRoom);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component_http::Settings;
     use crate::component_http::settings::tests::{settings, text as option_text};
     use crate::component_http::tests::{iq, message};
     use serde_json::{Value, json};
@@ -191,7 +92,7 @@ mod tests {
     ) -> Result<String, Unusable> {
         let mut context = Context {
             request,
-            settings,
+            rules: &settings.rules(),
             fresh_id: &mut || "fresh".to_owned(),
             allowance: Allowance::new(100),
         };

@@ -9,13 +9,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::response::Unusable;
-
-/// The properties that say something.
-const PROPERTIES: [&str; 13] = [
-    "to", "from", "kind", "type", "id", "lang", "body", "subject", "thread", "show", "status",
-    "priority", "stanza",
-];
+use super::Unusable;
+use super::fields::{FIELDS, Field, Value};
 
 /// An object of the answer. A property that is null counts as absent.
 #[derive(Default)]
@@ -51,6 +46,14 @@ impl<'a> Object<'a> {
             Some(value) if value.starts_with('"') => unquoted(value).map(Some),
             Some(value) if value.starts_with(['{', '[']) => Err(Unusable::WrongType(name)),
             Some(value) => Ok(Some(value.to_owned())),
+        }
+    }
+
+    /// A property as the text that it stands for, if its value is one that it may have.
+    pub(super) fn of(&self, field: &Field) -> Result<Option<String>, Unusable> {
+        match field.value {
+            Value::String => self.string(field.name),
+            Value::Text | Value::Number => self.text(field.name),
         }
     }
 
@@ -185,7 +188,12 @@ struct Name(Option<&'static str>);
 impl<'a> Deserialize<'a> for Name {
     fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
         let name = Cow::<str>::deserialize(deserializer)?;
-        Ok(Name(PROPERTIES.into_iter().find(|known| *known == name)))
+        Ok(Name(
+            FIELDS
+                .iter()
+                .map(|field| field.name)
+                .find(|known| *known == name),
+        ))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Answers that cannot be used, one by one, each with what is said of it.
 
-use super::response::{Unusable, replies};
-use super::settings::tests::settings;
-use super::tests::message;
+use super::Unusable;
+use super::answer::replies;
+use crate::component_http::settings::tests::settings;
+use crate::component_http::tests::message;
 use crate::delivery::{AttemptFailure, Failure};
 use crate::stanza::xml_in::XmlError;
 use crate::stanza::{ErrorType, MAX_DEPTH};
@@ -12,7 +13,12 @@ const SECRET: &str = "Geheimnis";
 
 fn unusable(body: impl AsRef<[u8]>) -> Unusable {
     let body = body.as_ref();
-    let outcome = replies(&message().envelope, body, &settings(&[]), &mut String::new);
+    let outcome = replies(
+        &message().envelope,
+        body,
+        &settings(&[]).rules(),
+        &mut String::new,
+    );
     let Err(unusable) = outcome else {
         panic!("{}: {outcome:?}", body.escape_ascii());
     };

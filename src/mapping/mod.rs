@@ -1,0 +1,20 @@
+//! JSON and stanzas, both ways, as they are POSTed and answered. Pure: no thread, clock, HTTP or options.
+//!
+//! What a property stands for is said once, in [`fields`]. A [`request`] tells of a stanza, an [`answer`] is
+//! read `object` by `object`, each of which becomes a stanza in `reply`; and none leaves that does not pass
+//! `check`. What is wrong with one is an [`Unusable`].
+
+pub mod answer;
+mod check;
+pub mod fields;
+mod object;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+mod reply;
+pub mod request;
+mod unusable;
+#[cfg(test)]
+mod unusable_answers;
+
+pub use check::{Rules, Scope};
+pub use unusable::{MAX_ELEMENTS_AND_ATTRIBUTES, Unusable};
