@@ -11,20 +11,29 @@ local shared = {};
 -- Seconds in which Prosody's loop gets what is buffered out to other servers and external components.
 local TIME_TO_WRITE = 0.02;
 
+local log_status = module.log_status or module.log; -- COMPAT Prosody before 0.12 keeps no status
+
 -- Says why the module does not come up.
 function shared.refuse(problem)
-	local log = module.log_status or module.log; -- COMPAT Prosody before 0.12 keeps no status
-	log(module, "error", "%s", problem);
+	log_status(module, "error", "%s", problem);
 end
 
 function shared.get_option(name)
 	return module:get_option(name);
 end
 
+-- Notes that say how the module is until the next one says otherwise: they are shown as its status.
+local status_levels = { down = "warn"; up = "info" };
+
 -- Writes notes, levels and lines in turn, to the log.
 function shared.log(notes)
 	for i = 1, notes and #notes or 0, 2 do
-		module:log(notes[i], "%s", notes[i + 1]);
+		local level = status_levels[notes[i]];
+		if level then
+			log_status(module, level, "%s", notes[i + 1]);
+		else
+			module:log(notes[i], "%s", notes[i + 1]);
+		end
 	end
 end
 

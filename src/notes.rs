@@ -9,7 +9,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Different troubles that are kept apart. There are few, unless somebody makes them up.
 const CAPACITY: usize = 100;
 
-/// How important a note is: the names of Prosody's log levels.
+/// How important a note is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// For whoever looks for something.
@@ -18,15 +18,21 @@ pub enum Level {
     Info,
     /// What an admin should look after.
     Warn,
+    /// A warning that holds until the next change: Prosody's shell shows it as the module's status.
+    Down,
+    /// The end of that.
+    Up,
 }
 
 impl Level {
-    /// The name for Prosody's log.
+    /// The name for the shims: one of Prosody's log levels, `down` or `up`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Level::Debug => "debug",
             Level::Info => "info",
             Level::Warn => "warn",
+            Level::Down => "down",
+            Level::Up => "up",
         }
     }
 }

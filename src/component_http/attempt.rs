@@ -6,13 +6,12 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Settings;
 use super::response::{self, Verdict};
-use crate::delivery::{
-    Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, NoAnswer, Report,
-};
+use super::{Settings, retry_after};
+use crate::delivery::{Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, Report};
 use crate::engine::Job;
 use crate::http::{Client, Post};
 use crate::mapping::{answer, request};
@@ -53,7 +52,7 @@ impl Job for PostJob {
         let Some(stanza) = self.attempt.stanza.upgrade() else {
             return Done {
                 id,
-                end: Err(NoAnswer::TimedOut.into()),
+                end: Err(AttemptFailure::NotMade),
                 report: Report::default(),
             };
         };
@@ -69,7 +68,13 @@ impl Job for PostJob {
             });
         let envelope = &stanza.envelope;
         let report = Report {
-            line: line(envelope, seen.status, &end, begun.elapsed()),
+            line: line(
+                envelope,
+                self.attempt.number,
+                seen.status,
+                &end,
+                begun.elapsed(),
+            ),
             complaint: seen.not_taken.map(|trouble| Complaint {
                 about: envelope.to_string(),
                 trouble,
@@ -93,10 +98,14 @@ impl PostJob {
         let verdict = response::judge(response.status(), response.content_type().as_deref());
         match verdict {
             Verdict::Failed => {
+                let retry_after = response
+                    .retry_after()
+                    .and_then(|value| retry_after::parse(&value, SystemTime::now()));
                 // An error says what it says, with or without a body.
                 let _ = response.discard();
                 Err(AttemptFailure::Rejected {
                     status: response.status(),
+                    retry_after,
                 })
             }
             Verdict::Accepted => {
@@ -113,14 +122,14 @@ impl PostJob {
         }
     }
 
-    fn remaining(&self) -> Result<Duration, NoAnswer> {
+    fn remaining(&self) -> Result<Duration, AttemptFailure> {
         let timeout = self.settings.timeout;
         match self.attempt.deadline {
             None => Ok(timeout),
             Some(deadline) => deadline
                 .checked_duration_since(Instant::now())
                 .filter(|left| !left.is_zero())
-                .ok_or(NoAnswer::TimedOut),
+                .ok_or(AttemptFailure::NotMade),
         }
     }
 }
@@ -133,7 +142,13 @@ struct Seen {
 }
 
 /// What there is to tell of an exchange to whoever looks for something.
-fn line(envelope: &Envelope, status: Option<u16>, end: &AttemptEnd, elapsed: Duration) -> String {
+fn line(
+    envelope: &Envelope,
+    attempt: u32,
+    status: Option<u16>,
+    end: &AttemptEnd,
+    elapsed: Duration,
+) -> String {
     let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
     let answer = match status {
         Some(status) => format!("status {status}"),
@@ -143,8 +158,12 @@ fn line(envelope: &Envelope, status: Option<u16>, end: &AttemptEnd, elapsed: Dur
         Ok(stanzas) => format!("{} to send", stanzas.len()),
         Err(_) => "failed".to_owned(),
     };
+    let again = match attempt {
+        1 => String::new(),
+        _ => format!(" (attempt {attempt})"),
+    };
     format!(
-        "{} {}POSTed: {answer} in {} ms, {end}",
+        "{} {}POSTed{again}: {answer} in {} ms, {end}",
         envelope.kind.as_str(),
         id.unwrap_or_default(),
         elapsed.as_millis()

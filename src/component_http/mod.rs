@@ -12,6 +12,7 @@ mod observer;
 mod outage;
 mod reflections;
 mod response;
+mod retry_after;
 pub(crate) mod settings;
 #[cfg(test)]
 mod testing;

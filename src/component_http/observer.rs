@@ -24,6 +24,18 @@ impl Observer {
                 let ended = self.outage.ended(now);
                 batch.notes.extend(ended.map(Note::info));
             }
+            Event::WentDown { failure } => batch.notes.push(Note {
+                level: Level::Down,
+                text: format!(
+                    "the service is down: five attempts in a row have failed, the last one since {}. Until it \
+                     answers again there is one attempt at a time",
+                    Failure::Attempt(failure)
+                ),
+            }),
+            Event::CameBack { after, waiting } => batch.notes.push(Note {
+                level: Level::Up,
+                text: self.outage.came_back(after, waiting),
+            }),
             Event::Failed { envelope, failure } => self.failed(&envelope, &failure, now, batch),
         }
     }

@@ -33,6 +33,17 @@ impl Outage {
         }
     }
 
+    /// The service answers again, that was known to be down for that time while so many stanzas waited.
+    /// Returns what to tell the admin.
+    pub fn came_back(&mut self, after: Duration, waiting: usize) -> String {
+        let failed = self.0.take().map_or(0, |failing| failing.stanzas);
+        format!(
+            "the service answers again: it was down for {}, {waiting} stanzas have waited for it and {failed} \
+             were not accepted",
+            seconds(after)
+        )
+    }
+
     /// The service has answered. Returns what to tell the admin, if it had failed before.
     pub fn ended(&mut self, now: Instant) -> Option<String> {
         let Failing { since, stanzas } = self.0.take()?;
@@ -56,7 +67,10 @@ mod tests {
     use crate::delivery::{AttemptFailure, Refusal};
 
     fn rejected(status: u16) -> Failure {
-        Failure::Attempt(AttemptFailure::Rejected { status })
+        Failure::Attempt(AttemptFailure::Rejected {
+            status,
+            retry_after: None,
+        })
     }
 
     #[test]
@@ -71,6 +85,19 @@ mod tests {
         assert_eq!(
             ended.as_deref(),
             Some("the service answers again, 7 s after the first of 2 failures")
+        );
+        assert_eq!(outage.ended(now), None);
+    }
+
+    #[test]
+    fn one_that_was_known_to_be_down_is_told_of_once() {
+        let now = Instant::now();
+        let mut outage = Outage::default();
+        outage.failed(&Failure::ServiceDown, true, now);
+        outage.failed(&Failure::ServiceDown, false, now);
+        assert_eq!(
+            outage.came_back(Duration::from_secs(90), 7),
+            "the service answers again: it was down for 90 s, 7 stanzas have waited for it and 2 were not accepted"
         );
         assert_eq!(outage.ended(now), None);
     }

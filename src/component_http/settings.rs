@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::Limits;
+use crate::delivery::{Limits, Load, RetryPolicy};
 use crate::engine::Budget;
 use crate::http::Endpoint;
 use crate::mapping::{Rules, Scope, fields};
@@ -11,6 +11,7 @@ use crate::options::{OptionError, Options};
 use crate::stanza::{Kind, Stanza};
 
 const URL_OPTION: &str = "component_post_url";
+const DELIVERY_OPTION: &str = "component_post_delivery";
 const STANZAS_OPTION: &str = "component_post_stanzas";
 
 /// The name that the pure-Lua module read in its place.
@@ -39,6 +40,10 @@ pub struct Settings {
     pub concurrency: usize,
     /// Stanzas waiting at most.
     pub queue_size: usize,
+    /// Bytes of XML waiting at most.
+    pub queue_bytes: usize,
+    /// What is tried again.
+    pub retry: RetryPolicy,
     /// Bytes of a response at most.
     pub response_limit: usize,
     /// Whether the stanzas of one conversation are POSTed one after the other.
@@ -72,6 +77,15 @@ impl Settings {
             connect_timeout: options.seconds("component_post_connect_timeout", 10.0, 0.01..=DAY)?,
             concurrency: options.integer("component_post_concurrency", 256, 1..=10_000)?,
             queue_size: options.integer("component_post_queue_size", 10_000, 0..=100_000_000)?,
+            queue_bytes: options.integer(
+                "component_post_queue_bytes",
+                67_108_864,
+                1..=1_099_511_627_776,
+            )?,
+            retry: RetryPolicy {
+                retry_for: options.seconds("component_post_retry_for", 30.0, 0.0..=DAY)?,
+                at_least_once: at_least_once(options)?,
+            },
             response_limit: options.integer(
                 "component_post_response_limit",
                 1_048_576,
@@ -130,9 +144,13 @@ impl Settings {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             concurrency: self.concurrency,
-            queue_size: self.queue_size,
+            queue: Load {
+                stanzas: self.queue_size,
+                bytes: self.queue_bytes,
+            },
             timeout: self.timeout,
             ordered: self.ordered,
+            retry: self.retry,
         }
     }
 
@@ -173,6 +191,17 @@ impl Settings {
                     .map(move |place| format!("{}/{place}", kind.as_str()))
             })
             .collect()
+    }
+}
+
+fn at_least_once(options: &Options) -> Result<bool, OptionError> {
+    match options.text(DELIVERY_OPTION)?.as_deref() {
+        None | Some("at-most-once") => Ok(false),
+        Some("at-least-once") => Ok(true),
+        Some(_) => Err(OptionError::new(
+            DELIVERY_OPTION,
+            "must be \"at-most-once\" or \"at-least-once\"",
+        )),
     }
 }
 

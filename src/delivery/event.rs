@@ -1,6 +1,8 @@
 //! What is to be sent and told, in order.
 
-use super::Failure;
+use std::time::Duration;
+
+use super::{AttemptFailure, Failure};
 use crate::stanza::{Element, Envelope};
 
 /// Something for the world outside to do.
@@ -19,6 +21,18 @@ pub enum Event {
     Attempted(Report),
     /// The service has accepted a stanza. The replies follow.
     Accepted,
+    /// The service is down: there is one attempt at a time, and pauses between them, until it answers.
+    WentDown {
+        /// How the last attempt failed.
+        failure: AttemptFailure,
+    },
+    /// The service answers again.
+    CameBack {
+        /// How long it was down.
+        after: Duration,
+        /// How many stanzas have waited for that.
+        waiting: usize,
+    },
     /// A stanza was not accepted. Its sender has been told, if he may be.
     Failed {
         /// Who, to whom, what.

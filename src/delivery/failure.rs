@@ -1,7 +1,9 @@
 //! Why a stanza was not accepted, and the stanza error that tells its sender so.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::breaker::Health;
 use crate::mapping::Unusable;
 use crate::stanza::{Condition, ErrorType, MAX_DEPTH, StanzaError};
 
@@ -14,6 +16,8 @@ pub enum Failure {
     Attempt(AttemptFailure),
     /// Happens when its time is over, be it while waiting for its turn.
     Expired,
+    /// Happens when its turn does not come in time, since the service is down.
+    ServiceDown,
     /// Happens when the component stops before.
     Stopped,
 }
@@ -26,8 +30,10 @@ pub enum Refusal {
     /// Happens when the stanza has a character that XML 1.0 forbids, an element in the namespace of XML itself,
     /// or text that is not UTF-8.
     ForbiddenXml,
-    /// Happens when as many stanzas are waiting as may.
+    /// Happens when as many stanzas or bytes are waiting as may.
     QueueFull,
+    /// Happens when the queue is more than half full, and more than its share of that is the sender's.
+    ShareFull,
     /// Happens when the component has stopped.
     Stopped,
 }
@@ -39,7 +45,11 @@ pub enum AttemptFailure {
     Rejected {
         /// The status.
         status: u16,
+        /// How long the service wants to be left alone (RFC 9110 §10.2.3).
+        retry_after: Option<Duration>,
     },
+    /// Happens when its exchange has ended before it was made.
+    NotMade,
     /// Happens when there is no answer.
     Unanswered(NoAnswer),
     /// Happens when the service accepts the stanza but its reply cannot be used.
@@ -62,6 +72,18 @@ pub enum NoAnswer {
     NotHttp(String),
 }
 
+/// What an attempt that failed has done to the stanza.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The service has not processed it, and says so, or has not even seen it.
+    NotProcessed,
+    /// Nobody knows.
+    PerhapsProcessed,
+    /// The service does not want it, or nothing can be made of its answer. Another attempt would not change
+    /// that.
+    Refused,
+}
+
 impl From<NoAnswer> for AttemptFailure {
     fn from(reason: NoAnswer) -> Self {
         AttemptFailure::Unanswered(reason)
@@ -75,6 +97,7 @@ impl Failure {
             Failure::Refused(refusal) => refusal.to_error(),
             Failure::Attempt(failure) => failure.to_error(),
             Failure::Expired => NoAnswer::TimedOut.to_error(),
+            Failure::ServiceDown => unreachable(),
             Failure::Stopped => Refusal::Stopped.to_error(),
         }
     }
@@ -82,8 +105,10 @@ impl Failure {
     /// Whether it says that the service does not work, rather than that it did not want the stanza.
     pub fn is_outage(&self) -> bool {
         match self {
-            Failure::Attempt(AttemptFailure::Rejected { status }) => *status >= 500,
-            Failure::Attempt(AttemptFailure::Unanswered(_)) | Failure::Expired => true,
+            Failure::Attempt(AttemptFailure::Rejected { status, .. }) => *status >= 500,
+            Failure::Attempt(AttemptFailure::Unanswered(_) | AttemptFailure::NotMade)
+            | Failure::Expired
+            | Failure::ServiceDown => true,
             Failure::Attempt(AttemptFailure::Unusable(_) | AttemptFailure::Fault(_))
             | Failure::Refused(_)
             | Failure::Stopped => false,
@@ -100,15 +125,62 @@ impl Refusal {
                 .with_text("A character or a namespace in this stanza is forbidden in XML"),
             Refusal::QueueFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
                 .with_text("Too many stanzas are waiting for the service behind this address"),
+            Refusal::ShareFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
+                .with_text(
+                    "Too many of your stanzas are waiting for the service behind this address",
+                ),
             Refusal::Stopped => TIMEOUT.with_text("This component is shutting down"),
         }
     }
 }
 
 impl AttemptFailure {
+    /// Whether the service has processed the stanza.
+    pub fn class(&self) -> Class {
+        match self {
+            AttemptFailure::Rejected {
+                status: 408 | 425 | 429 | 503,
+                ..
+            }
+            | AttemptFailure::Unanswered(NoAnswer::NoConnection(_))
+            | AttemptFailure::NotMade => Class::NotProcessed,
+            AttemptFailure::Rejected {
+                status: 501 | 505, ..
+            } => Class::Refused,
+            AttemptFailure::Rejected {
+                status: 500..=599, ..
+            }
+            | AttemptFailure::Unanswered(_) => Class::PerhapsProcessed,
+            AttemptFailure::Rejected { .. }
+            | AttemptFailure::Unusable(_)
+            | AttemptFailure::Fault(_) => Class::Refused,
+        }
+    }
+
+    /// How long the service wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            AttemptFailure::Rejected { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What it says of the service.
+    pub(super) fn health(&self) -> Health {
+        match self {
+            AttemptFailure::Rejected {
+                status: 502..=504, ..
+            }
+            | AttemptFailure::Unanswered(_) => Health::Down,
+            AttemptFailure::Rejected { .. } | AttemptFailure::Unusable(_) => Health::Up,
+            AttemptFailure::NotMade | AttemptFailure::Fault(_) => Health::Unknown,
+        }
+    }
+
     fn to_error(&self) -> StanzaError {
         match self {
-            AttemptFailure::Rejected { status } => status_error(*status),
+            AttemptFailure::Rejected { status, .. } => status_error(*status),
+            AttemptFailure::NotMade => NoAnswer::TimedOut.to_error(),
             AttemptFailure::Unanswered(error) => error.to_error(),
             AttemptFailure::Unusable(unusable) => {
                 let summary = unusable.summary();
@@ -121,12 +193,14 @@ impl AttemptFailure {
 
 impl NoAnswer {
     fn to_error(&self) -> StanzaError {
-        TIMEOUT.with_text(match self {
-            NoAnswer::TimedOut => "The service behind this address did not answer in time",
-            NoAnswer::NoConnection(_) | NoAnswer::ConnectionLost(_) | NoAnswer::NotHttp(_) => {
-                "The service behind this address cannot be reached at the moment"
+        match self {
+            NoAnswer::TimedOut => {
+                TIMEOUT.with_text("The service behind this address did not answer in time")
             }
-        })
+            NoAnswer::NoConnection(_) | NoAnswer::ConnectionLost(_) | NoAnswer::NotHttp(_) => {
+                unreachable()
+            }
+        }
     }
 }
 
@@ -136,6 +210,7 @@ impl fmt::Display for Failure {
             Failure::Refused(refusal) => refusal.fmt(f),
             Failure::Attempt(failure) => failure.fmt(f),
             Failure::Expired => NoAnswer::TimedOut.fmt(f),
+            Failure::ServiceDown => f.write_str("the service is down"),
             Failure::Stopped => Refusal::Stopped.fmt(f),
         }
     }
@@ -151,7 +226,10 @@ impl fmt::Display for Refusal {
                 f.write_str("the stanza has a character or a namespace that is forbidden in XML")
             }
             Refusal::QueueFull => {
-                f.write_str("too many stanzas are waiting (component_post_queue_size)")
+                f.write_str("too many stanzas are waiting (component_post_queue_size, component_post_queue_bytes)")
+            }
+            Refusal::ShareFull => {
+                f.write_str("too many stanzas of this sender are waiting (a tenth of component_post_queue_size or component_post_queue_bytes)")
             }
             Refusal::Stopped => f.write_str("the component is stopping"),
         }
@@ -161,7 +239,8 @@ impl fmt::Display for Refusal {
 impl fmt::Display for AttemptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AttemptFailure::Rejected { status } => {
+            AttemptFailure::NotMade => NoAnswer::TimedOut.fmt(f),
+            AttemptFailure::Rejected { status, .. } => {
                 write!(f, "the service answered with HTTP status {status}")
             }
             AttemptFailure::Unanswered(error) => error.fmt(f),
@@ -195,6 +274,10 @@ impl fmt::Display for NoAnswer {
 const TIMEOUT: StanzaError = StanzaError::new(ErrorType::Wait, Condition::RemoteServerTimeout);
 const INTERNAL: StanzaError = StanzaError::new(ErrorType::Cancel, Condition::InternalServerError);
 
+fn unreachable() -> StanzaError {
+    TIMEOUT.with_text("The service behind this address cannot be reached at the moment")
+}
+
 /// The stanza error for a status that is not a 2xx.
 const fn status_error(status: u16) -> StanzaError {
     use Condition::{
@@ -227,7 +310,11 @@ mod tests {
     use super::*;
 
     fn error(status: u16) -> String {
-        let error = AttemptFailure::Rejected { status }.to_error();
+        let error = AttemptFailure::Rejected {
+            status,
+            retry_after: None,
+        }
+        .to_error();
         format!("{}/{}", error.type_.as_str(), error.condition.as_str())
     }
 
@@ -337,7 +424,12 @@ mod tests {
 
     #[test]
     fn what_says_that_the_service_does_not_work() {
-        let rejected = |status| Failure::Attempt(AttemptFailure::Rejected { status });
+        let rejected = |status| {
+            Failure::Attempt(AttemptFailure::Rejected {
+                status,
+                retry_after: None,
+            })
+        };
         let lost = NoAnswer::ConnectionLost(String::new());
         let lost = Failure::Attempt(AttemptFailure::Unanswered(lost));
         assert!(

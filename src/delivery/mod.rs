@@ -6,22 +6,26 @@
 //!
 //! ```text
 //!            admit        poll_attempt         handle_end
-//!   stanza ────────▶ Waiting ────────▶ InFlight ────────▶ concluded
-//!              │         │                 │                  ▲
-//!              │         └─────────────────┴──────────────────┤ handle_timeout, close
+//!   stanza ────────▶ waiting ────────▶ in flight ────────▶ concluded
+//!              │         ▲ │                │  │              ▲
+//!              │         └─┼── back-off ────┘  │              │
+//!              │           └───────────────────┴──────────────┤ handle_timeout, close
 //!              └ refused ─────────────────────────────────────┘
 //! ```
 //!
-//! No call does more than what one exchange costs, however many there are: time-outs and the end are
-//! worked off one exchange at a time, by whoever polls the effects. For the same reason everything here
-//! that grows with the exchanges is a B-tree. Its worst case is its ordinary one: no table has to be hashed
-//! anew, nothing that has ended is left behind for later, and nobody can choose addresses that slow it down.
+//! No call does more than what a few exchanges cost, however many there are: time-outs, an outage and the
+//! end are worked off one exchange at a time, by whoever polls the effects. For the same reason everything
+//! here that grows with the exchanges is a B-tree or a slab. Their worst case is their ordinary one: no table
+//! has to be hashed anew, nothing that has ended is left behind for later, and nobody can choose addresses
+//! that slow it down.
 
+mod breaker;
 mod event;
 mod exchange;
 mod failure;
 mod lanes;
-mod turns;
+mod retry;
+mod senders;
 
 #[cfg(test)]
 mod properties;
@@ -32,26 +36,44 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand::Rng;
+
 pub use event::{Complaint, Effect, Event, Report};
 pub use exchange::{Attempt, AttemptEnd, ExchangeId};
 pub use failure::{AttemptFailure, Failure, NoAnswer, Refusal};
+pub use retry::RetryPolicy;
+pub use senders::Load;
 
 use crate::stanza::{Envelope, Kind, Stanza, jid};
+use breaker::{Breaker, Change, Health};
 use exchange::{Exchange, State};
 use lanes::{Conversation, Lanes};
-use turns::Turns;
+use retry::Spent;
+use senders::{SenderId, Senders};
+
+/// So many exchanges whose back-off is over are made ready for each attempt that is polled.
+const AT_A_TIME: usize = 16;
 
 /// What the admin has set for the exchanges of one component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Attempts in flight at most.
     pub concurrency: usize,
-    /// Exchanges waiting at most, beside those that wait for nothing but to be polled.
-    pub queue_size: usize,
+    /// What waits at most, beside what waits for nothing but to be polled.
+    pub queue: Load,
     /// For the whole exchange of an iq, from its arrival.
     pub timeout: Duration,
     /// Whether the stanzas of one conversation are attempted one after the other.
     pub ordered: bool,
+    /// What is tried again.
+    pub retry: RetryPolicy,
+}
+
+impl Limits {
+    /// How many attempts for one sender may be in flight.
+    fn share(&self) -> usize {
+        (self.concurrency / 2).max(1)
+    }
 }
 
 /// The exchanges of one component.
@@ -61,19 +83,35 @@ pub struct Delivery {
     /// In the order of their arrival, since that is how they are numbered.
     exchanges: BTreeMap<ExchangeId, Exchange>,
     last_id: ExchangeId,
-    /// How many of the exchanges are waiting.
-    waiting: usize,
-    /// Attempts in flight whose exchange has ended.
-    abandoned: BTreeSet<ExchangeId>,
+    /// How much waits, wherever it does.
+    waiting: Load,
+    /// Attempts in flight whose exchange has ended, with their senders.
+    abandoned: BTreeMap<ExchangeId, SenderId>,
     lanes: Lanes,
-    /// The exchanges that wait for nothing but a free place in flight.
-    ready: Turns,
+    /// Whose turn it is.
+    senders: Senders,
     /// When which exchange expires.
     deadlines: BTreeSet<(Instant, ExchangeId)>,
+    /// When which exchange is attempted again.
+    backoffs: BTreeSet<(Instant, ExchangeId)>,
+    breaker: Breaker,
+    sweep: Sweep,
+    /// The exchanges whose turn has come too late.
+    late: VecDeque<ExchangeId>,
     effects: VecDeque<Effect>,
     /// What is due by then is to be concluded.
     due: Option<Instant>,
     closed: bool,
+}
+
+/// While the service is down, what may not be attempted any more ends: in the order of arrival, up to the
+/// first that still may.
+#[derive(Debug, Default)]
+struct Sweep {
+    /// From which exchange on it is to go on, and what time it is.
+    from: Option<(ExchangeId, Instant)>,
+    /// When there is more to end.
+    next: Option<Instant>,
 }
 
 impl Delivery {
@@ -83,11 +121,15 @@ impl Delivery {
             limits,
             exchanges: BTreeMap::new(),
             last_id: 0,
-            waiting: 0,
-            abandoned: BTreeSet::new(),
+            waiting: Load::default(),
+            abandoned: BTreeMap::new(),
             lanes: Lanes::default(),
-            ready: Turns::default(),
+            senders: Senders::default(),
             deadlines: BTreeSet::new(),
+            backoffs: BTreeSet::new(),
+            breaker: Breaker::default(),
+            sweep: Sweep::default(),
+            late: VecDeque::new(),
             effects: VecDeque::new(),
             due: None,
             closed: false,
@@ -95,9 +137,12 @@ impl Delivery {
     }
 
     /// Changes the limits for what comes next. What was admitted keeps its lane and its deadline, and what
-    /// is in flight beyond a new limit ends as it would have.
+    /// is in flight beyond a new limit ends as it would have. What is known of the service is forgotten: it
+    /// may be another one.
     pub fn reconfigure(&mut self, limits: Limits) {
         self.limits = limits;
+        self.breaker.reset();
+        self.sweep = Sweep::default();
     }
 
     /// Begins an exchange, or refuses the stanza.
@@ -109,7 +154,7 @@ impl Delivery {
             }
             _ => None,
         };
-        if let Err(refusal) = self.admission(conversation.as_ref()) {
+        if let Err(refusal) = self.admission(&stanza, conversation.as_ref(), now) {
             return self.refuse(into_envelope(stanza), refusal);
         }
         self.last_id += 1;
@@ -118,16 +163,33 @@ impl Delivery {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, id));
         }
+        let bytes = stanza.xml.len();
+        self.waiting.add(bytes);
+        let sender = self.senders.enter(jid::bare(&envelope.from), bytes);
         let lane = conversation.clone();
-        if conversation.is_none_or(|conversation| self.lanes.enter(conversation, id)) {
-            self.ready.push(jid::bare(&envelope.from), id);
+        let is_first = conversation.is_none_or(|conversation| self.lanes.enter(conversation, id));
+        if is_first {
+            self.senders.push(sender, id, self.limits.share());
         }
-        self.waiting += 1;
+        if self.breaker.is_open() && self.sweep.from.is_none() {
+            let late_from = self.limits.retry.until(now);
+            self.sweep.next.get_or_insert(late_from);
+        }
         let exchange = Exchange {
             stanza,
-            deadline,
+            sender,
             lane,
-            state: State::Waiting,
+            state: if is_first {
+                State::Ready
+            } else {
+                State::InLane
+            },
+            spent: Spent {
+                arrived: now,
+                attempts: 0,
+            },
+            deadline,
+            last_failure: None,
         };
         self.exchanges.insert(id, exchange);
     }
@@ -138,49 +200,90 @@ impl Delivery {
     }
 
     /// Takes in how an attempt has ended, with what there is to tell of it. Nothing comes of an attempt
-    /// whose exchange has ended before, but that its place is free.
-    pub fn handle_end(&mut self, id: ExchangeId, end: AttemptEnd, report: Report) {
-        if self.abandoned.remove(&id) || !self.is_in_flight(id) {
+    /// whose exchange has ended before, but that its place is free, and what it says of the service.
+    pub fn handle_end(
+        &mut self,
+        id: ExchangeId,
+        end: AttemptEnd,
+        report: Report,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        if let Some(sender) = self.abandoned.remove(&id) {
+            self.senders.end(sender, self.limits.share());
+            return self.learn(id, &end, now, rng);
+        }
+        if !self.is_in_flight(id) {
             return;
         }
-        let Some(stanza) = self.remove(id) else {
-            return;
-        };
         self.effects
             .push_back(Effect::Tell(Event::Attempted(report)));
+        self.learn(id, &end, now, rng);
         match end {
             Ok(replies) => {
+                self.remove(id);
                 self.effects.push_back(Effect::Tell(Event::Accepted));
                 self.effects.extend(replies.into_iter().map(Effect::Send));
             }
-            Err(failure) => self.fail(into_envelope(stanza), Failure::Attempt(failure)),
+            Err(failure) => self.retry_or_fail(id, failure, now, rng),
         }
     }
 
     /// Lets the exchanges expire whose time is over.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.due = Some(now);
+        if self.sweep.next.is_some_and(|next| next <= now) {
+            self.sweep = Sweep {
+                from: Some((0, now)),
+                next: None,
+            };
+        }
     }
 
     /// Ends everything, for good: what waits and what is in flight fails, and what comes is refused.
     pub fn close(&mut self) {
         self.closed = true;
+        self.late.clear();
     }
 
     /// The next attempt to make, as long as there may be more in flight.
     pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
-        if self.closed || self.in_flight() >= self.limits.concurrency {
+        if self.closed
+            || self.free() == 0
+            || self.breaker.next_attempt(now).is_none_or(|next| next > now)
+        {
             return None;
         }
-        // Those whose time is over only have to be told so.
-        let exchanges = &self.exchanges;
-        let is_over = |id| exchanges.get(&id).is_none_or(|one| one.is_over(now));
-        let id = self.ready.pop(is_over)?;
+        self.end_backoffs(now);
+        let (exchanges, late) = (&mut self.exchanges, &mut self.late);
+        let (retry, is_down) = (self.limits.retry, self.breaker.is_open());
+        let id = self.senders.pop(|id| {
+            let Some(exchange) = exchanges.get_mut(&id) else {
+                return true;
+            };
+            // Those whose time is over only have to be told so.
+            if exchange.is_over(now) {
+                return true;
+            }
+            let is_first = exchange.spent.attempts == 0 && !is_down;
+            let is_late = !is_first && now > retry.until(exchange.spent.arrived);
+            if is_late {
+                exchange.state = State::Late;
+                late.push_back(id);
+            }
+            is_late
+        })?;
         let exchange = self.exchanges.get_mut(&id)?;
         exchange.state = State::InFlight;
-        self.waiting -= 1;
+        exchange.spent.attempts += 1;
+        let bytes = exchange.stanza.xml.len();
+        self.waiting.subtract(bytes);
+        self.senders
+            .begin(exchange.sender, bytes, self.limits.share());
+        self.breaker.begin(id);
         Some(Attempt {
             id,
+            number: exchange.spent.attempts,
             stanza: Arc::downgrade(&exchange.stanza),
             deadline: exchange.deadline,
         })
@@ -188,27 +291,40 @@ impl Delivery {
 
     /// Whether [`poll_attempt`](Self::poll_attempt) is worth a call: whether something is ready.
     pub fn has_attempt(&self) -> bool {
-        !self.closed && self.ready.len() > 0
+        !self.closed && self.senders.len() > 0
     }
 
     /// The next thing that is to be sent or told.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         while self.effects.is_empty() {
             let (id, failure) = self.next_to_fail()?;
-            if self.is_in_flight(id) {
-                self.abandoned.insert(id);
-            }
-            if let Some(stanza) = self.remove(id) {
-                self.fail(into_envelope(stanza), failure);
-            }
+            self.end(id, failure);
         }
         self.effects.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due next.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let (deadline, _) = self.deadlines.first().filter(|_| !self.closed)?;
-        Some(*deadline)
+    /// When [`handle_timeout`](Self::handle_timeout) is due next, and then
+    /// [`poll_attempt`](Self::poll_attempt).
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        let expiry = self.deadlines.first().map(|(deadline, _)| *deadline);
+        [expiry, self.sweep.next, self.attempt_due(now)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When there is an attempt to make that could not be made before.
+    fn attempt_due(&self, now: Instant) -> Option<Instant> {
+        let allowed = self.breaker.next_attempt(now).filter(|_| self.free() > 0)?;
+        let backoff = self.backoffs.first().map(|(time, _)| *time);
+        if self.breaker.is_open() && self.senders.len() > 0 {
+            Some(allowed)
+        } else {
+            backoff.map(|time| time.max(allowed))
+        }
     }
 
     fn is_in_flight(&self, id: ExchangeId) -> bool {
@@ -224,58 +340,205 @@ impl Delivery {
 
     /// How many attempts have been polled and have not ended.
     fn in_flight(&self) -> usize {
-        self.exchanges.len() - self.waiting + self.abandoned.len()
+        self.exchanges.len() - self.waiting.stanzas + self.abandoned.len()
+    }
+
+    /// How many attempts more may be in flight.
+    fn free(&self) -> usize {
+        self.limits.concurrency.saturating_sub(self.in_flight())
     }
 
     /// Whether an exchange may begin: if it can be attempted at once, or there is room to wait.
-    fn admission(&self, conversation: Option<&Conversation>) -> Result<(), Refusal> {
+    fn admission(
+        &self,
+        stanza: &Stanza,
+        conversation: Option<&Conversation>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         if self.closed {
             return Err(Refusal::Stopped);
         }
-        let free = self.limits.concurrency.saturating_sub(self.in_flight());
-        let queued = self.waiting - self.ready.len().min(free);
-        if queued < self.limits.queue_size {
+        let Load {
+            stanzas: size,
+            bytes: most,
+        } = self.limits.queue;
+        let may_attempt = self
+            .breaker
+            .next_attempt(now)
+            .is_some_and(|next| next <= now);
+        let free = if may_attempt { self.free() } else { 0 };
+        let queued = self.waiting.stanzas - self.senders.len().min(free);
+        let bytes = self.waiting.bytes + stanza.xml.len();
+        if queued <= size / 2 && queued < size && bytes <= most / 2 {
             return Ok(());
         }
+        let (load, in_flight) = self.senders.load(jid::bare(&stanza.envelope.from));
         let lane_is_free = conversation.is_none_or(|lane| !self.lanes.is_occupied(lane));
-        if lane_is_free && self.ready.len() < free {
-            Ok(())
-        } else {
-            Err(Refusal::QueueFull)
+        // What is attempted at once may have to wait after that, beside what already does.
+        let may_wait = self.backoffs.is_empty() || queued < size;
+        let has_place = self.senders.len() < free && in_flight < self.limits.share();
+        if lane_is_free && has_place && may_wait {
+            return Ok(());
+        }
+        if queued >= size || bytes > most {
+            return Err(Refusal::QueueFull);
+        }
+        let has_more_than_a_tenth =
+            |half_full: bool, has: usize, of: usize| half_full && has > of / 10;
+        if has_more_than_a_tenth(queued > size / 2, load.stanzas, size)
+            || has_more_than_a_tenth(self.waiting.bytes > most / 2, load.bytes, most)
+        {
+            return Err(Refusal::ShareFull);
+        }
+        Ok(())
+    }
+
+    /// Takes in what an attempt says of the service.
+    fn learn(&mut self, id: ExchangeId, end: &AttemptEnd, now: Instant, rng: &mut impl Rng) {
+        if self.limits.retry.retry_for.is_zero() {
+            return;
+        }
+        let failure = end.as_ref().err();
+        let health = failure.map_or(Health::Up, AttemptFailure::health);
+        match (self.breaker.end(id, health, now, rng), failure) {
+            (Some(Change::CameBack(after)), _) => {
+                self.sweep = Sweep::default();
+                let waiting = self.waiting.stanzas;
+                self.effects
+                    .push_back(Effect::Tell(Event::CameBack { after, waiting }));
+            }
+            (Some(Change::WentDown), Some(failure)) => {
+                self.sweep.from = Some((0, now));
+                let failure = failure.clone();
+                self.effects
+                    .push_back(Effect::Tell(Event::WentDown { failure }));
+            }
+            _ => {}
+        }
+    }
+
+    /// An attempt has failed: there is another one later, or the exchange ends.
+    fn retry_or_fail(
+        &mut self,
+        id: ExchangeId,
+        failure: AttemptFailure,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        match retry::decide(&failure, &self.limits.retry, exchange.spent, now, rng) {
+            Some(next) => {
+                exchange.state = State::Backoff(next);
+                exchange.last_failure = Some(Box::new(failure));
+                let bytes = exchange.stanza.xml.len();
+                self.waiting.add(bytes);
+                self.senders
+                    .wait_again(exchange.sender, bytes, self.limits.share());
+                self.backoffs.insert((next, id));
+            }
+            None => {
+                if let Some(stanza) = self.remove(id) {
+                    self.fail(into_envelope(stanza), Failure::Attempt(failure));
+                }
+            }
+        }
+    }
+
+    /// Makes exchanges ready whose back-off is over.
+    fn end_backoffs(&mut self, now: Instant) {
+        for _ in 0..AT_A_TIME {
+            let Some((_, id)) = self.backoffs.first().filter(|(time, _)| *time <= now) else {
+                return;
+            };
+            let id = *id;
+            self.backoffs.pop_first();
+            self.make_ready(id);
+        }
+    }
+
+    fn make_ready(&mut self, id: ExchangeId) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.state = State::Ready;
+            self.senders.push(exchange.sender, id, self.limits.share());
         }
     }
 
     /// The next exchange that ends without an answer, and why.
-    fn next_to_fail(&self) -> Option<(ExchangeId, Failure)> {
+    fn next_to_fail(&mut self) -> Option<(ExchangeId, Failure)> {
         if self.closed {
             let (id, _) = self.exchanges.first_key_value()?;
             return Some((*id, Failure::Stopped));
         }
-        let (deadline, id) = self.deadlines.first()?;
-        self.due
-            .is_some_and(|due| *deadline <= due)
-            .then_some((*id, Failure::Expired))
+        if let Some((deadline, id)) = self.deadlines.first()
+            && self.due.is_some_and(|due| *deadline <= due)
+        {
+            return Some((*id, Failure::Expired));
+        }
+        loop {
+            let id = self.late.pop_front().or_else(|| self.sweep())?;
+            // One that came too late may have expired since.
+            if let Some(exchange) = self.exchanges.get_mut(&id) {
+                return Some((id, exchange.failure()));
+            }
+        }
+    }
+
+    /// The next exchange that waits though it may not be attempted any more, while the service is down.
+    fn sweep(&mut self) -> Option<ExchangeId> {
+        let (from, now) = self.sweep.from.take()?;
+        for (id, exchange) in self.exchanges.range(from..) {
+            let until = self.limits.retry.until(exchange.spent.arrived);
+            if until >= now {
+                self.sweep.next = Some(until + Duration::from_millis(1));
+                return None;
+            }
+            if matches!(exchange.state, State::Ready | State::Backoff(_)) {
+                self.sweep.from = Some((id + 1, now));
+                return Some(*id);
+            }
+        }
+        None
+    }
+
+    /// Ends an exchange that has no answer, wherever it is.
+    fn end(&mut self, id: ExchangeId, failure: Failure) {
+        if let Some(exchange) = self.exchanges.get(&id)
+            && exchange.state == State::InFlight
+        {
+            self.abandoned.insert(id, exchange.sender);
+        }
+        if let Some(stanza) = self.remove(id) {
+            self.fail(into_envelope(stanza), failure);
+        }
     }
 
     /// Takes an exchange out that ends. Whoever waited for it in its lane is ready then.
     fn remove(&mut self, id: ExchangeId) -> Option<Arc<Stanza>> {
         let Exchange {
             stanza,
-            deadline,
+            sender,
             lane,
             state,
+            deadline,
+            ..
         } = self.exchanges.remove(&id)?;
-        let envelope = &stanza.envelope;
-        let sender = jid::bare(&envelope.from);
-        if state == State::Waiting {
-            self.waiting -= 1;
-            self.ready.remove(sender, id);
-        }
         if let Some(deadline) = deadline {
             self.deadlines.remove(&(deadline, id));
         }
+        if let State::Backoff(time) = state {
+            self.backoffs.remove(&(time, id));
+        }
         if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
-            self.ready.push(sender, next);
+            self.make_ready(next);
+        }
+        if state != State::InFlight {
+            let bytes = stanza.xml.len();
+            self.waiting.subtract(bytes);
+            self.senders.leave(sender, id, bytes);
+        } else if !self.abandoned.contains_key(&id) {
+            self.senders.end(sender, self.limits.share());
         }
         Some(stanza)
     }

@@ -4,10 +4,15 @@ use std::sync::Weak;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use super::*;
 use crate::component_http::tests::message;
 use crate::stanza::Element;
+
+/// Bytes of each stanza.
+const XML: usize = 100;
 
 /// Something that happens to a component.
 #[derive(Clone, Debug)]
@@ -35,18 +40,41 @@ enum Happening {
 
 #[derive(Clone, Debug)]
 enum End {
-    Accepted { replies: usize },
-    Rejected,
+    Accepted {
+        replies: usize,
+    },
+    Rejected {
+        status: u16,
+        retry_after: Option<u64>,
+    },
     Broken,
 }
 
+impl End {
+    fn is_surely_not_processed(&self) -> bool {
+        matches!(
+            self,
+            End::Rejected {
+                status: 429 | 503,
+                ..
+            }
+        )
+    }
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
-    (1..6usize, 0..12usize, 1..50u64, any::<bool>()).prop_map(
-        |(concurrency, queue_size, timeout, ordered)| Limits {
+    let retry = (prop_oneof![Just(0), 1..5000_u64], any::<bool>());
+    let bounds = (1..6usize, 0..12usize, 0..9000usize);
+    (bounds, 1..2000u64, any::<bool>(), retry).prop_map(
+        |((concurrency, stanzas, bytes), timeout, ordered, (retry_for, at_least_once))| Limits {
             concurrency,
-            queue_size,
+            queue: Load { stanzas, bytes },
             timeout: Duration::from_millis(timeout),
             ordered,
+            retry: RetryPolicy {
+                retry_for: Duration::from_millis(retry_for),
+                at_least_once,
+            },
         },
     )
 }
@@ -59,8 +87,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     let end = prop_oneof![
         3 => (1..4usize).prop_map(|replies| End::Accepted { replies }),
-        1 => Just(End::Rejected),
-        1 => Just(End::Broken),
+        2 => (prop_oneof![Just(404), Just(429), Just(500), Just(503)], proptest::option::of(0..3_u64))
+            .prop_map(|(status, retry_after)| End::Rejected { status, retry_after }),
+        2 => Just(End::Broken),
     ];
     prop_oneof![
         30 => (kind, 0..4usize, 0..2usize).prop_map(|(kind, sender, recipient)| {
@@ -68,7 +97,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         }),
         20 => (1..8usize).prop_map(Happening::Attempts),
         20 => (any::<usize>(), end).prop_map(|(which, end)| Happening::End { which, end }),
-        10 => (0..20u64).prop_map(Happening::Pause),
+        10 => prop_oneof![0..20u64, 200..2000u64].prop_map(Happening::Pause),
         10 => (1..20usize).prop_map(Happening::Effects),
         3 => limits().prop_map(Happening::Reload),
         1 => Just(Happening::Stop),
@@ -81,8 +110,12 @@ struct Known {
     sender: usize,
     /// Its conversation, if it came while that was kept in order.
     lane: Option<(usize, usize)>,
+    arrived: Instant,
     deadline: Option<Instant>,
-    attempted: bool,
+    attempts: u32,
+    in_flight: bool,
+    /// Whether the service may have processed it.
+    perhaps_processed: bool,
     ended: bool,
 }
 
@@ -90,10 +123,18 @@ struct Known {
 struct World {
     delivery: Delivery,
     limits: Limits,
-    /// As many as may have been admitted by the most generous limits so far and wait.
+    rng: StdRng,
+    /// The most generous limits so far: as many as may wait, in flight for one sender, and how long.
     room: usize,
+    most_of_one_sender: usize,
+    longest: Duration,
+    at_least_once: bool,
+    /// The least that was guaranteed to one sender so far.
+    least_of_one_sender: usize,
     now: Instant,
     stopped: bool,
+    /// Whether the component has told that the service is down.
+    is_down: bool,
     stanzas: Vec<Known>,
     in_flight: Vec<(usize, ExchangeId)>,
     /// The last reply that was sent in each lane.
@@ -104,17 +145,35 @@ struct World {
 
 impl World {
     fn new(limits: Limits) -> Self {
-        World {
+        let mut world = World {
             delivery: Delivery::new(limits),
             limits,
-            room: limits.queue_size + limits.concurrency,
+            rng: StdRng::seed_from_u64(1),
+            room: 0,
+            most_of_one_sender: 0,
+            longest: Duration::ZERO,
+            at_least_once: false,
+            least_of_one_sender: usize::MAX,
             now: Instant::now(),
             stopped: false,
+            is_down: false,
             stanzas: Vec::new(),
             in_flight: Vec::new(),
             last_sent: BTreeMap::new(),
             overtaken_by: BTreeMap::new(),
-        }
+        };
+        world.set_limits(limits);
+        world
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        // What is in flight may have to wait again, and what is attempted at once is let in beside it.
+        self.room = self.room.max(limits.queue.stanzas + 2 * limits.concurrency);
+        self.most_of_one_sender = self.most_of_one_sender.max(limits.share());
+        self.least_of_one_sender = self.least_of_one_sender.min(limits.share());
+        self.longest = self.longest.max(limits.retry.retry_for);
+        self.at_least_once |= limits.retry.at_least_once;
     }
 
     fn play(&mut self, happening: &Happening) {
@@ -132,13 +191,7 @@ impl World {
             Happening::End { which, end } => self.end(*which, end),
             Happening::Pause(millis) => {
                 self.now += Duration::from_millis(*millis);
-                if self
-                    .delivery
-                    .poll_timeout()
-                    .is_some_and(|due| due <= self.now)
-                {
-                    self.delivery.handle_timeout(self.now);
-                }
+                self.timer();
             }
             Happening::Effects(count) => {
                 for _ in 0..*count {
@@ -146,8 +199,8 @@ impl World {
                 }
             }
             Happening::Reload(limits) => {
-                self.limits = *limits;
-                self.room = self.room.max(limits.queue_size + limits.concurrency);
+                self.set_limits(*limits);
+                self.is_down = false;
                 self.delivery.reconfigure(*limits);
             }
             Happening::Stop => {
@@ -159,6 +212,13 @@ impl World {
         self.check_what_is_kept();
     }
 
+    fn timer(&mut self) {
+        let due = self.delivery.poll_timeout(self.now);
+        if due.is_some_and(|due| due <= self.now) {
+            self.delivery.handle_timeout(self.now);
+        }
+    }
+
     fn arrival(&mut self, kind: Kind, sender: usize, recipient: usize) {
         let number = self.stanzas.len();
         let mut stanza = message();
@@ -168,6 +228,7 @@ impl World {
         envelope.from = format!("{sender}@a/{number}");
         envelope.to = format!("{recipient}@b");
         envelope.id = Some(number.to_string());
+        stanza.xml = "x".repeat(XML);
         let stanza = Arc::new(stanza);
         let before = self.waiting();
         let expired = (0..number).filter(|number| self.is_over(*number)).count();
@@ -175,34 +236,55 @@ impl World {
             stanza: Arc::downgrade(&stanza),
             sender,
             lane: (self.limits.ordered && kind != Kind::Iq).then_some((sender, recipient)),
+            arrived: self.now,
             deadline: (kind == Kind::Iq).then(|| self.now + self.limits.timeout),
-            attempted: false,
+            attempts: 0,
+            in_flight: false,
+            perhaps_processed: false,
             ended: false,
         });
         self.delivery.admit(stanza, self.now);
         if self.stanzas[number].stanza.strong_count() == 0 {
-            let full = before >= self.limits.queue_size;
-            assert!(self.stopped || full, "refused with room");
+            let Load { stanzas, bytes } = self.limits.queue;
+            let is_half_full = before > stanzas / 2 || self.delivery.waiting.bytes > bytes / 2;
+            let full = before >= stanzas || self.delivery.waiting.bytes + XML > bytes;
+            assert!(self.stopped || full || is_half_full, "refused with room");
         } else {
             assert!(!self.stopped && before - expired < self.room);
         }
     }
 
-    fn attempt(&mut self) {
+    fn attempt(&mut self) -> bool {
         let Some(attempt) = self.delivery.poll_attempt(self.now) else {
             let free = !self.stopped && self.in_flight.len() < self.limits.concurrency;
             let ready = (0..self.stanzas.len()).find(|number| self.is_ready(*number));
-            assert!(!free || ready.is_none(), "{ready:?} could be attempted");
-            return;
+            assert!(
+                !free || self.is_down || self.has_news() || ready.is_none(),
+                "{ready:?} could be attempted"
+            );
+            return false;
         };
         assert!(!self.stopped);
         assert!(self.in_flight.len() < self.limits.concurrency);
         let stanza = attempt.stanza.upgrade().expect("an exchange that lives");
         let number: usize = stanza.envelope.id.as_ref().unwrap().parse().unwrap();
-        assert!(self.is_ready(number), "it is not its turn");
+        assert!(self.is_at_the_head(number), "it is not its turn");
         self.take_turn(self.stanzas[number].sender);
-        self.stanzas[number].attempted = true;
+        let known = &mut self.stanzas[number];
+        known.attempts += 1;
+        known.in_flight = true;
+        assert_eq!(attempt.number, known.attempts);
+        if known.attempts > 1 {
+            assert!(self.now - known.arrived <= self.longest, "too late");
+            assert!(
+                self.at_least_once || !known.perhaps_processed,
+                "POSTed twice"
+            );
+        }
+        let sender = known.sender;
         self.in_flight.push((number, attempt.id));
+        assert!(self.in_flight_of(sender) <= self.most_of_one_sender);
+        true
     }
 
     fn end(&mut self, which: usize, end: &End) {
@@ -210,14 +292,25 @@ impl World {
             return;
         }
         let (number, id) = self.in_flight.remove(which % self.in_flight.len());
+        let known = &mut self.stanzas[number];
+        known.in_flight = false;
+        known.perhaps_processed |= !end.is_surely_not_processed();
         let end = match end {
             End::Accepted { replies } => Ok((0..*replies)
                 .map(|reply| Element::new("message").with_attr("id", format!("{number}.{reply}")))
                 .collect()),
-            End::Rejected => Err(AttemptFailure::Rejected { status: 500 }),
+            End::Rejected {
+                status,
+                retry_after,
+            } => Err(AttemptFailure::Rejected {
+                status: *status,
+                retry_after: retry_after.map(Duration::from_secs),
+            }),
             End::Broken => Err(AttemptFailure::Unanswered(NoAnswer::TimedOut)),
         };
-        self.delivery.handle_end(id, end, Report::default());
+        let report = Report::default();
+        self.delivery
+            .handle_end(id, end, report, self.now, &mut self.rng);
     }
 
     fn effect(&mut self) -> bool {
@@ -231,6 +324,8 @@ impl World {
                 }
                 self.conclude(number);
             }
+            Some(Effect::Tell(Event::WentDown { .. })) => self.is_down = true,
+            Some(Effect::Tell(Event::CameBack { .. })) => self.is_down = false,
             Some(Effect::Tell(Event::Attempted(_) | Event::Accepted)) => {}
         }
         true
@@ -260,31 +355,51 @@ impl World {
         known.ended = true;
     }
 
+    /// Whether there is something that has not been told.
+    fn has_news(&self) -> bool {
+        !self.delivery.effects.is_empty() || !self.delivery.late.is_empty()
+    }
+
+    fn lives(&self, number: usize) -> bool {
+        self.stanzas[number].stanza.strong_count() > 0
+    }
+
     /// How many have been admitted and wait.
     fn waiting(&self) -> usize {
-        let waits = |known: &&Known| !known.attempted && known.stanza.strong_count() > 0;
-        self.stanzas.iter().filter(waits).count()
+        let all = 0..self.stanzas.len();
+        all.filter(|number| self.lives(*number) && !self.stanzas[*number].in_flight)
+            .count()
+    }
+
+    fn in_flight_of(&self, sender: usize) -> usize {
+        let of_it = |(number, _): &&(usize, _)| self.stanzas[*number].sender == sender;
+        self.in_flight.iter().filter(of_it).count()
     }
 
     /// Whether an exchange waits, and only has to be told that its time is over.
     fn is_over(&self, number: usize) -> bool {
         let known = &self.stanzas[number];
         let over = known.deadline.is_some_and(|deadline| deadline <= self.now);
-        over && !known.attempted && known.stanza.strong_count() > 0
+        over && !known.in_flight && self.lives(number)
     }
 
-    /// Whether an exchange waits for nothing but a place in flight.
-    fn is_ready(&self, number: usize) -> bool {
+    /// Whether an exchange waits, but for no other one of its conversation.
+    fn is_at_the_head(&self, number: usize) -> bool {
         let known = &self.stanzas[number];
-        let lives = |known: &Known| known.stanza.strong_count() > 0;
-        let before = self.stanzas[..number].iter();
-        lives(known)
-            && !known.attempted
+        let is_before =
+            |one: usize| self.lives(one) && self.stanzas[one].lane == self.stanzas[number].lane;
+        self.lives(number)
+            && !known.in_flight
             && known.deadline.is_none_or(|deadline| deadline > self.now)
-            && (known.lane.is_none()
-                || !before
-                    .clone()
-                    .any(|one| lives(one) && one.lane == known.lane))
+            && (known.lane.is_none() || !(0..number).any(is_before))
+    }
+
+    /// Whether an exchange waits for nothing but a place in flight, as far as that can be seen: who knows
+    /// how long one that has been attempted is left alone.
+    fn is_ready(&self, number: usize) -> bool {
+        self.stanzas[number].attempts == 0
+            && self.is_at_the_head(number)
+            && self.in_flight_of(self.stanzas[number].sender) < self.least_of_one_sender
     }
 
     fn is_sender_ready(&self, sender: usize) -> bool {
@@ -313,20 +428,47 @@ impl World {
 
     /// What ended leaves nothing, wherever it was.
     fn check_what_is_kept(&self) {
-        let alive = self
-            .stanzas
-            .iter()
-            .filter(|known| known.stanza.strong_count() > 0);
-        let exchanges = alive.count();
-        assert_eq!(self.delivery.exchanges.len(), exchanges);
-        assert_eq!(self.delivery.waiting, self.waiting());
-        assert_eq!(self.delivery.in_flight(), self.in_flight.len());
-        assert!(self.delivery.deadlines.len() <= exchanges);
-        assert!(self.delivery.ready.len() <= self.delivery.waiting);
-        assert!(self.delivery.lanes.len() <= exchanges);
+        let exchanges = (0..self.stanzas.len())
+            .filter(|one| self.lives(*one))
+            .count();
+        let delivery = &self.delivery;
+        let waiting = self.waiting();
+        assert_eq!(delivery.exchanges.len(), exchanges);
+        assert_eq!(delivery.waiting.stanzas, waiting);
+        assert_eq!(delivery.waiting.bytes, waiting * XML);
+        assert_eq!(delivery.in_flight(), self.in_flight.len());
+        assert!(delivery.deadlines.len() <= exchanges);
+        assert!(delivery.senders.len() + delivery.backoffs.len() <= waiting);
+        assert!(delivery.lanes.len() <= exchanges);
+    }
+
+    /// The service accepts everything from now on, and nobody interferes: everything ends by itself.
+    fn settle(&mut self) {
+        while !self.stopped {
+            while self.attempt() {}
+            let accepted = !self.in_flight.is_empty();
+            while !self.in_flight.is_empty() {
+                self.end(0, &End::Accepted { replies: 1 });
+            }
+            let told = self.effect();
+            while self.effect() {}
+            if accepted || told {
+                continue;
+            }
+            let Some(due) = self.delivery.poll_timeout(self.now) else {
+                break;
+            };
+            self.now = self.now.max(due);
+            self.timer();
+        }
     }
 
     fn finish(&mut self) {
+        self.settle();
+        assert!(
+            self.stopped || self.delivery.is_empty(),
+            "something is stuck"
+        );
         self.play(&Happening::Stop);
         while self.effect() {}
         while !self.in_flight.is_empty() {
@@ -336,11 +478,10 @@ impl World {
         self.check_what_is_kept();
         let ended = self.stanzas.iter().all(|known| known.ended);
         assert!(ended, "an exchange has not ended");
-        assert!(self.delivery.deadlines.is_empty());
-        assert_eq!(
-            (self.delivery.ready.len(), self.delivery.lanes.len()),
-            (0, 0)
-        );
+        let delivery = &self.delivery;
+        assert!(delivery.deadlines.is_empty() && delivery.backoffs.is_empty());
+        assert!(delivery.senders.is_empty() && delivery.late.is_empty());
+        assert_eq!(delivery.lanes.len(), 0);
     }
 }
 

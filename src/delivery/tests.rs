@@ -1,5 +1,11 @@
 //! Each rule by itself, against a clock that stands still.
 
+mod fairness;
+mod retries;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 use super::*;
 use crate::component_http::tests::{iq, message};
 use crate::stanza::Element;
@@ -8,19 +14,38 @@ const SECOND: Duration = Duration::from_secs(1);
 
 const LIMITS: Limits = Limits {
     concurrency: 10,
-    queue_size: 100,
+    queue: Load {
+        stanzas: 100,
+        bytes: 1_000_000,
+    },
     timeout: Duration::from_secs(30),
     ordered: true,
+    retry: ONE_ATTEMPT,
 };
+
+const ONE_ATTEMPT: RetryPolicy = RetryPolicy {
+    retry_for: Duration::ZERO,
+    at_least_once: false,
+};
+
+const fn queue(stanzas: usize) -> Load {
+    Load {
+        stanzas,
+        ..LIMITS.queue
+    }
+}
 
 /// A component whose effects are kept.
 struct Component {
     delivery: Delivery,
     now: Instant,
+    rng: StdRng,
     /// Each stanza that was sent, as XML.
     sent: Vec<String>,
     /// Each failure that was told, with the id of its stanza.
     failed: Vec<(String, Failure)>,
+    /// What else was told.
+    told: Vec<Event>,
 }
 
 impl Component {
@@ -28,8 +53,10 @@ impl Component {
         Component {
             delivery: Delivery::new(limits),
             now: Instant::now(),
+            rng: StdRng::seed_from_u64(1),
             sent: Vec::new(),
             failed: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -54,7 +81,13 @@ impl Component {
     }
 
     fn end(&mut self, id: ExchangeId, end: AttemptEnd) {
-        self.delivery.handle_end(id, end, Report::default());
+        let report = Report::default();
+        self.delivery
+            .handle_end(id, end, report, self.now, &mut self.rng);
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        self.delivery.poll_timeout(self.now)
     }
 
     fn effects(&mut self) {
@@ -64,7 +97,7 @@ impl Component {
                 Effect::Tell(Event::Failed { envelope, failure }) => {
                     self.failed.push((envelope.id.unwrap(), failure));
                 }
-                Effect::Tell(Event::Attempted(_) | Event::Accepted) => {}
+                Effect::Tell(event) => self.told.push(event),
             }
         }
     }
@@ -72,6 +105,13 @@ impl Component {
     fn failed(&mut self) -> Vec<String> {
         self.effects();
         self.failed.iter().map(|(id, _)| id.clone()).collect()
+    }
+}
+
+fn rejected(status: u16) -> AttemptFailure {
+    AttemptFailure::Rejected {
+        status,
+        retry_after: None,
     }
 }
 
@@ -120,16 +160,16 @@ fn senders_take_turns() {
     assert_eq!(component.attempted(), ["1"]);
     component.admit(message(), "romeo@a", "6");
     component.end(1, Ok(Vec::new()));
-    assert_eq!(component.attempted(), ["2"]);
-    component.end(2, Ok(Vec::new()));
     assert_eq!(component.attempted(), ["6"]);
+    component.end(6, Ok(Vec::new()));
+    assert_eq!(component.attempted(), ["2"]);
 }
 
 #[test]
 fn beyond_the_queue_senders_are_told_at_once() {
     let mut component = Component::new(Limits {
         concurrency: 1,
-        queue_size: 2,
+        queue: queue(2),
         ..LIMITS
     });
     for id in 1..=4 {
@@ -146,7 +186,7 @@ fn beyond_the_queue_senders_are_told_at_once() {
 fn a_queue_of_nothing_still_takes_what_can_be_attempted() {
     let mut component = Component::new(Limits {
         concurrency: 2,
-        queue_size: 0,
+        queue: queue(0),
         ..LIMITS
     });
     component.admit(message(), "1@a", "1");
@@ -169,11 +209,11 @@ fn an_iq_expires_while_it_waits_and_is_not_attempted_later() {
     });
     component.admit(message(), "romeo@a", "m");
     assert_eq!(component.attempted(), ["m"]);
-    assert_eq!(component.delivery.poll_timeout(), None);
+    assert_eq!(component.timeout(), None);
     let stanza = Arc::new(iq());
     let kept = Arc::downgrade(&stanza);
     component.delivery.admit(stanza, component.now);
-    let deadline = component.delivery.poll_timeout().unwrap();
+    let deadline = component.timeout().unwrap();
     assert_eq!(deadline, component.now + LIMITS.timeout);
 
     component.delivery.handle_timeout(deadline - SECOND);
@@ -182,7 +222,7 @@ fn an_iq_expires_while_it_waits_and_is_not_attempted_later() {
     component.effects();
     assert_eq!(component.failed, [("i1".to_owned(), Failure::Expired)]);
     assert!(component.sent[0].contains("<remote-server-timeout "));
-    assert_eq!(component.delivery.poll_timeout(), None);
+    assert_eq!(component.timeout(), None);
     assert_eq!(kept.strong_count(), 0);
     component.end(1, Ok(Vec::new()));
     assert!(component.attempted().is_empty());
@@ -227,7 +267,7 @@ fn a_shorter_time_out_counts_for_iqs_that_come_after_it() {
         ..LIMITS
     });
     component.admit(iq(), "romeo@a", "after");
-    let deadline = component.delivery.poll_timeout().unwrap();
+    let deadline = component.timeout().unwrap();
     assert_eq!(deadline, component.now + SECOND);
     component.delivery.handle_timeout(deadline);
     assert_eq!(component.failed(), ["after"]);
@@ -238,17 +278,19 @@ fn a_reload_changes_how_many_may_be_in_flight_and_whether_lanes_are_entered() {
     let mut component = Component::new(LIMITS);
     component.admit(message(), "romeo@a", "1");
     component.admit(message(), "romeo@a", "2");
-    component.admit(message(), "juliet@a", "3");
-    assert_eq!(component.attempted(), ["1", "3"]);
+    for (from, id) in [("a@a", "3"), ("b@a", "4"), ("c@a", "5")] {
+        component.admit(message(), from, id);
+    }
+    assert_eq!(component.attempted(), ["1", "3", "4", "5"]);
     component.delivery.reconfigure(Limits {
-        concurrency: 2,
+        concurrency: 4,
         ordered: false,
         ..LIMITS
     });
-    component.admit(message(), "romeo@a", "4");
+    component.admit(message(), "romeo@a", "6");
     assert!(component.attempted().is_empty());
     component.end(3, Ok(Vec::new()));
-    assert_eq!(component.attempted(), ["4"]);
+    assert_eq!(component.attempted(), ["6"]);
     component.end(1, Ok(Vec::new()));
     assert_eq!(component.attempted(), ["2"]);
 }
@@ -266,9 +308,13 @@ fn what_there_is_to_tell_of_an_attempt_comes_before_what_becomes_of_it() {
         }),
     };
     let replies = vec![reply("a")];
-    component
-        .delivery
-        .handle_end(1, Ok(replies), report.clone());
+    component.delivery.handle_end(
+        1,
+        Ok(replies),
+        report.clone(),
+        component.now,
+        &mut component.rng,
+    );
     let effects = Vec::from_iter(std::iter::from_fn(|| component.delivery.poll_effect()));
     let expected = [
         Effect::Tell(Event::Attempted(report)),
@@ -284,7 +330,7 @@ fn an_attempt_ends_once() {
     component.admit(message(), "romeo@a", "m");
     component.end(1, Ok(vec![reply("before it has begun")]));
     assert_eq!(component.attempted(), ["m"]);
-    let rejected = AttemptFailure::Rejected { status: 404 };
+    let rejected = rejected(404);
     component.end(1, Err(rejected.clone()));
     component.end(1, Ok(vec![reply("once more")]));
     component.effects();
@@ -319,7 +365,7 @@ fn the_end_returns_all_once_in_the_order_of_arrival() {
     component.end(attempts[4].1.id, Ok(vec![reply("as it ended")]));
     component.delivery.close();
     component.admit(message(), "late@a", "late");
-    assert_eq!(component.delivery.poll_timeout(), None);
+    assert_eq!(component.timeout(), None);
     assert!(component.attempted().is_empty());
     component.effects();
     let (_, refused) = component.failed.remove(0);

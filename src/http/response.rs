@@ -33,7 +33,16 @@ impl Response {
 
     /// Its `Content-Type`, whatever its parameters are written in.
     pub fn content_type(&self) -> Option<Cow<'_, str>> {
-        let value = self.0.headers().get("content-type")?;
+        self.header("content-type")
+    }
+
+    /// Its `Retry-After`.
+    pub fn retry_after(&self) -> Option<Cow<'_, str>> {
+        self.header("retry-after")
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let value = self.0.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()))
     }
 

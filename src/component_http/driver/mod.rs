@@ -142,7 +142,7 @@ impl Driver {
             }
             _ => None,
         };
-        [start, self.delivery.poll_timeout()]
+        [start, self.delivery.poll_timeout(now)]
             .into_iter()
             .flatten()
             .min()
@@ -195,7 +195,8 @@ impl Driver {
             // Before the threads are interrupted, so that no end is one of the interruption.
             self.completions.take(&mut self.finished);
             for Done { id, end, report } in self.finished.drain(..) {
-                self.delivery.handle_end(id, end, report);
+                self.delivery
+                    .handle_end(id, end, report, now, &mut rand::rng());
             }
             self.delivery.close();
             self.stop_workers();
@@ -209,18 +210,26 @@ impl Driver {
         self.hand_out(now);
         let mut elements = 0;
         while elements < BUDGET {
-            if let Some(effect) = self.delivery.poll_effect() {
+            if let Some(effect) = self.next_effect(now) {
                 elements += self.carry_out(effect, now, batch);
             } else if let Some(Done { id, end, report }) = self.finished.pop_front() {
                 elements += 1;
-                self.delivery.handle_end(id, end, report);
-                self.hand_out(now);
+                self.delivery
+                    .handle_end(id, end, report, now, &mut rand::rng());
             } else {
                 self.has_more = false;
                 return;
             }
         }
         self.has_more = true;
+    }
+
+    /// The next effect, of what has happened or of what could be handed out for it.
+    fn next_effect(&mut self, now: Instant) -> Option<Effect> {
+        self.delivery.poll_effect().or_else(|| {
+            self.hand_out(now);
+            self.delivery.poll_effect()
+        })
     }
 
     /// Hands the workers what they may attempt.
