@@ -216,6 +216,7 @@ impl Driver {
                 elements += 1;
                 self.delivery
                     .handle_end(id, end, report, now, &mut rand::rng());
+                self.hand_out(now);
             } else {
                 self.has_more = false;
                 return;
