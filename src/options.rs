@@ -128,10 +128,11 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// A time in seconds within bounds, or the default.
+    /// A time within bounds, or the default: a number of seconds, or one of Prosody's periods, such as
+    /// `"5m"`.
     ///
     /// # Errors
-    /// If the value is no number, or outside the bounds.
+    /// If the value is neither, or outside the bounds.
     pub fn seconds(
         &self,
         option: &'static str,
@@ -145,7 +146,11 @@ impl<'a> Options<'a> {
                 bounds.end()
             )
         };
-        match self.number(option, wanted)? {
+        let seconds = match (self.0)(option) {
+            OptionValue::Text(text) if period(&text).is_some() => period(&text),
+            _ => self.number(option, wanted)?,
+        };
+        match seconds {
             None => Ok(Duration::from_secs_f64(default)),
             Some(value) if bounds.contains(&value) => Ok(Duration::from_secs_f64(value)),
             Some(_) => Err(OptionError::new(option, format!("must be {}", wanted()))),
@@ -193,6 +198,24 @@ impl<'a> Options<'a> {
     }
 }
 
+/// The seconds of a period as Prosody's `module:get_option_period` reads it from 0.12 on: a whole number and
+/// a unit. `m` is minutes here, since no option here holds for months.
+fn period(text: &str) -> Option<f64> {
+    let text = text.trim_ascii();
+    let unit_at = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: f64 = number.parse().ok()?;
+    let seconds = match unit.trim_ascii_start().to_ascii_lowercase().as_str() {
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 604_800.0,
+        _ => return None,
+    };
+    Some(number * seconds)
+}
+
 fn wrong(option: &'static str, wanted: &str, value: &OptionValue) -> OptionError {
     OptionError::new(
         option,
@@ -238,6 +261,28 @@ mod tests {
         );
         assert!(read(OptionValue::Number(f64::NAN)).is_err());
         assert!(read(OptionValue::Number(-1.0)).is_err());
+    }
+
+    #[test]
+    fn seconds_may_be_a_period() {
+        let read = |value| {
+            with(text(value), |options| {
+                options.seconds("t", 30.0, 0.0..=86_400.0)
+            })
+        };
+        for (value, expected) in [
+            ("30s", 30),
+            ("0 seconds", 0),
+            ("5m", 300),
+            ("2 min", 120),
+            (" 1 Hour", 3600),
+            ("1d", 86_400),
+        ] {
+            assert_eq!(read(value), Ok(Duration::from_secs(expected)), "{value}");
+        }
+        for value in ["m", "-5m", "5 y", "soon", "2d", "1 week", "5m30s"] {
+            assert!(read(value).is_err(), "{value}");
+        }
     }
 
     #[test]

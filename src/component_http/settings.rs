@@ -281,6 +281,9 @@ pub(crate) mod tests {
         assert_eq!(defaults.connect_timeout, Duration::from_secs(10));
         assert_eq!(defaults.concurrency, 256);
         assert_eq!(defaults.queue_size, 10_000);
+        assert_eq!(defaults.queue_bytes, 64 << 20);
+        assert_eq!(defaults.retry.retry_for, Duration::from_secs(30));
+        assert!(!defaults.retry.at_least_once);
         assert_eq!(defaults.response_limit, 1 << 20);
         assert!(defaults.ordered && defaults.validate_from && !defaults.body_only);
         assert_eq!(defaults.ca_file, None);
@@ -325,6 +328,24 @@ pub(crate) mod tests {
             (
                 "component_post_queue_size",
                 vec![number(-1.0), number(f64::INFINITY), word()],
+            ),
+            (
+                "component_post_queue_bytes",
+                vec![number(0.0), number(0.5), text("64 MB")],
+            ),
+            (
+                "component_post_retry_for",
+                vec![number(-1.0), number(86_401.0), text("2 years"), word()],
+            ),
+            (
+                "component_post_delivery",
+                vec![
+                    word(),
+                    text("exactly-once"),
+                    text(""),
+                    number(1.0),
+                    OptionValue::Boolean(true),
+                ],
             ),
             (
                 "component_post_response_limit",

@@ -291,7 +291,7 @@ impl Delivery {
 
     /// Whether [`poll_attempt`](Self::poll_attempt) is worth a call: whether something is ready.
     pub fn has_attempt(&self) -> bool {
-        !self.closed && self.senders.len() > 0
+        !self.closed && self.senders.ready() > 0
     }
 
     /// The next thing that is to be sent or told.
@@ -320,7 +320,7 @@ impl Delivery {
     fn attempt_due(&self, now: Instant) -> Option<Instant> {
         let allowed = self.breaker.next_attempt(now).filter(|_| self.free() > 0)?;
         let backoff = self.backoffs.first().map(|(time, _)| *time);
-        if self.breaker.is_open() && self.senders.len() > 0 {
+        if self.breaker.is_open() && self.senders.ready() > 0 {
             Some(allowed)
         } else {
             backoff.map(|time| time.max(allowed))
@@ -367,7 +367,7 @@ impl Delivery {
             .next_attempt(now)
             .is_some_and(|next| next <= now);
         let free = if may_attempt { self.free() } else { 0 };
-        let queued = self.waiting.stanzas - self.senders.len().min(free);
+        let queued = self.waiting.stanzas - self.senders.ready().min(free);
         let bytes = self.waiting.bytes + stanza.xml.len();
         if queued <= size / 2 && queued < size && bytes <= most / 2 {
             return Ok(());
@@ -376,7 +376,7 @@ impl Delivery {
         let lane_is_free = conversation.is_none_or(|lane| !self.lanes.is_occupied(lane));
         // What is attempted at once may have to wait after that, beside what already does.
         let may_wait = self.backoffs.is_empty() || queued < size;
-        let has_place = self.senders.len() < free && in_flight < self.limits.share();
+        let has_place = self.senders.ready() < free && in_flight < self.limits.share();
         if lane_is_free && has_place && may_wait {
             return Ok(());
         }

@@ -438,7 +438,7 @@ impl World {
         assert_eq!(delivery.waiting.bytes, waiting * XML);
         assert_eq!(delivery.in_flight(), self.in_flight.len());
         assert!(delivery.deadlines.len() <= exchanges);
-        assert!(delivery.senders.len() + delivery.backoffs.len() <= waiting);
+        assert!(delivery.senders.ready() + delivery.backoffs.len() <= waiting);
         assert!(delivery.lanes.len() <= exchanges);
     }
 

@@ -30,7 +30,7 @@ pub struct Senders {
     round: BTreeMap<u64, SenderId>,
     last_turn: u64,
     /// How many exchanges are ready whose senders take part.
-    len: usize,
+    ready: usize,
 }
 
 #[derive(Debug)]
@@ -66,14 +66,14 @@ impl Load {
 
 impl Senders {
     /// How many exchanges could be attempted, as far as their senders' shares go.
-    pub fn len(&self) -> usize {
-        self.len
+    pub fn ready(&self) -> usize {
+        self.ready
     }
 
     /// Whether nothing of any sender waits or is in flight.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.senders.is_empty() && self.round.is_empty() && self.len == 0
+        self.names.is_empty() && self.senders.is_empty() && self.round.is_empty() && self.ready == 0
     }
 
     /// How much of a sender's waits, and how many of its attempts are in flight.
@@ -100,7 +100,7 @@ impl Senders {
         let sender = &mut self.senders[id];
         sender.ready.insert(exchange);
         if sender.turn.is_some() {
-            self.len += 1;
+            self.ready += 1;
         } else {
             self.join(id, share);
         }
@@ -112,7 +112,7 @@ impl Senders {
         while let Some((_, id)) = self.round.pop_first() {
             let sender = &mut self.senders[id];
             sender.turn = None;
-            self.len -= sender.ready.len();
+            self.ready -= sender.ready.len();
             while let Some(exchange) = sender.ready.pop() {
                 if !is_over(exchange) {
                     self.join(id, usize::MAX);
@@ -132,7 +132,7 @@ impl Senders {
             && let Some(turn) = sender.turn.take()
         {
             self.round.remove(&turn);
-            self.len -= sender.ready.len();
+            self.ready -= sender.ready.len();
         }
     }
 
@@ -159,7 +159,7 @@ impl Senders {
         if sender.ready.remove(exchange)
             && let Some(turn) = sender.turn
         {
-            self.len -= 1;
+            self.ready -= 1;
             if sender.ready.is_empty() {
                 self.round.remove(&turn);
                 sender.turn = None;
@@ -189,7 +189,7 @@ impl Senders {
             self.last_turn += 1;
             sender.turn = Some(self.last_turn);
             self.round.insert(self.last_turn, id);
-            self.len += sender.ready.len();
+            self.ready += sender.ready.len();
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn senders_go_round_and_each_begins_with_its_oldest() {
         let senders = ready(&[("a", 1), ("a", 3), ("a", 2), ("b", 4), ("c", 5), ("b", 6)]);
-        assert_eq!(senders.len(), 6);
+        assert_eq!(senders.ready(), 6);
         assert_eq!(all(senders), [1, 4, 5, 2, 6, 3]);
     }
 
@@ -251,7 +251,7 @@ mod tests {
         let mut next = || senders.pop(|id| [2, 3].contains(&id));
         assert_eq!([next(), next(), next(), next()], [1, 4, 6, 5].map(Some));
         assert_eq!(next(), None);
-        assert_eq!(senders.len(), 0);
+        assert_eq!(senders.ready(), 0);
     }
 
     #[test]
@@ -265,12 +265,12 @@ mod tests {
         senders.begin(other, 10, 2);
         assert_eq!(senders.pop(|_| false), Some(2));
         senders.begin(flood, 10, 2);
-        assert_eq!((senders.len(), senders.pop(|_| false)), (0, None));
+        assert_eq!((senders.ready(), senders.pop(|_| false)), (0, None));
         let late = senders.enter("flood", 10);
         senders.push(late, 6, 2);
-        assert_eq!((senders.len(), senders.pop(|_| false)), (0, None));
+        assert_eq!((senders.ready(), senders.pop(|_| false)), (0, None));
         senders.end(flood, 2);
-        assert_eq!((senders.len(), senders.pop(|_| false)), (3, Some(3)));
+        assert_eq!((senders.ready(), senders.pop(|_| false)), (3, Some(3)));
     }
 
     #[test]

@@ -87,9 +87,9 @@ class Backend:
     use it up: the connection is served only if that returns true.
     """
 
-    def __init__(self, tls=None, on_connection=None, host="127.0.0.1"):
+    def __init__(self, tls=None, on_connection=None, host="127.0.0.1", port=0):
         self._tls, self._on_connection = tls, on_connection
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._endpoints, self._lock = {}, threading.Lock()
