@@ -98,7 +98,8 @@ def test_the_time_for_retries_ends(bot_at, peer):
 def test_a_service_that_is_started_later_gets_what_has_waited(peer_of):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    host = config.component(LATER, component_post_url=f"http://127.0.0.1:{port}/")
+    host = config.component(LATER, component_post_url=f"http://127.0.0.1:{port}/",
+                            component_post_retry_for=30)
     with peer_of([host]) as peer:
         senders = [peer.component.peer() for _ in range(20)]
         for sender in senders:

@@ -8,7 +8,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Settings;
 use super::response::{self, Verdict};
 use super::{Settings, retry_after};
 use crate::delivery::{Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, Report};

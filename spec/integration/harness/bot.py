@@ -9,11 +9,7 @@ SENTINEL = "sentinel "
 
 
 def component(backend, host="bot.test", /, query="", **options):
-    """The configuration of a host whose backend path is its own name.
-
-    A failure is told at once, unless a test is about what is tried again.
-    """
-    options = {"component_post_retry_for": 0, **options}
+    """The configuration of a host whose backend path is its own name."""
     return config.component(host, component_post_url=f"{backend.url}/{host}{query}", **options)
 
 

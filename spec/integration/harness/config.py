@@ -20,7 +20,12 @@ class Host:
 
 
 def component(name, module="component_http", /, **options):
-    """A component served by a module of Prosody's own process."""
+    """A component served by a module of Prosody's own process.
+
+    A failure is told at once, unless a test is about what is tried again.
+    """
+    if module == "component_http":
+        options = {"component_post_retry_for": 0, **options}
     return Host("Component", name, module, options)
 
 
