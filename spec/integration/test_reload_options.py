@@ -46,7 +46,7 @@ def expired(bot, peer, _):
 
 
 def at_once(bot, peer, expected):
-    """How many of three exchanges with one sender are carried out at the same time, once there are so many."""
+    """How many of three exchanges with one sender, who has half of the places, are carried out at the same time."""
     bot.behave(held(behaviours.echo))
     for _ in range(3):
         peer.say(bot.jid)
@@ -126,7 +126,7 @@ ROWS = [
     Row("component_post_timeout", 600, 1, expired, None, TIMEOUT),
     Row("component_post_connect_timeout", 600, 1, answered, None, TIMEOUT,
         {"component_post_url": "{unanswering}", "component_post_timeout": 600}),
-    Row("component_post_concurrency", 1, 2, at_once, 1, 2, {"component_post_ordered": False}),
+    Row("component_post_concurrency", 1, 4, at_once, 1, 2, {"component_post_ordered": False}),
     Row("component_post_queue_size", 0, 1, refused, 3, 2),
     Row("component_post_response_limit", 1000, 2000, of_1500_octets, "cancel/internal-server-error", "read"),
     Row("component_post_ordered", True, False, at_once, 1, 3),

@@ -395,7 +395,7 @@ impl Delivery {
 
     /// Takes in what an attempt says of the service.
     fn learn(&mut self, id: ExchangeId, end: &AttemptEnd, now: Instant, rng: &mut impl Rng) {
-        if self.limits.retry.retry_for.is_zero() {
+        if self.closed || self.limits.retry.retry_for.is_zero() {
             return;
         }
         let failure = end.as_ref().err();

@@ -394,10 +394,18 @@ impl World {
             && (known.lane.is_none() || !(0..number).any(is_before))
     }
 
+    /// Whether the turn of an exchange has come too late, which only has to be told.
+    fn is_late(&self, number: usize) -> bool {
+        let late = self.delivery.late.iter();
+        late.filter_map(|id| self.delivery.exchanges.get(id))
+            .any(|exchange| exchange.stanza.envelope.id == Some(number.to_string()))
+    }
+
     /// Whether an exchange waits for nothing but a place in flight, as far as that can be seen: who knows
     /// how long one that has been attempted is left alone.
     fn is_ready(&self, number: usize) -> bool {
         self.stanzas[number].attempts == 0
+            && !self.is_late(number)
             && self.is_at_the_head(number)
             && self.in_flight_of(self.stanzas[number].sender) < self.least_of_one_sender
     }
@@ -488,7 +496,7 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(500)
+        ..ProptestConfig::with_cases(1000)
     })]
 
     #[test]
