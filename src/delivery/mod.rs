@@ -80,8 +80,9 @@ impl Limits {
 #[derive(Debug)]
 pub struct Delivery {
     limits: Limits,
-    /// In the order of their arrival, since that is how they are numbered.
-    exchanges: BTreeMap<ExchangeId, Exchange>,
+    /// In the order of their arrival, since that is how they are numbered. Boxed, so that the nodes of the tree
+    /// stay small: with large ones the C library's allocator tidies up each time.
+    exchanges: BTreeMap<ExchangeId, Box<Exchange>>,
     last_id: ExchangeId,
     /// How much waits, wherever it does.
     waiting: Load,
@@ -175,7 +176,7 @@ impl Delivery {
             let late_from = self.limits.retry.until(now);
             self.sweep.next.get_or_insert(late_from);
         }
-        let exchange = Exchange {
+        let exchange = Box::new(Exchange {
             stanza,
             sender,
             lane,
@@ -190,7 +191,7 @@ impl Delivery {
             },
             deadline,
             last_failure: None,
-        };
+        });
         self.exchanges.insert(id, exchange);
     }
 
@@ -523,7 +524,7 @@ impl Delivery {
             state,
             deadline,
             ..
-        } = self.exchanges.remove(&id)?;
+        } = *self.exchanges.remove(&id)?;
         if let Some(deadline) = deadline {
             self.deadlines.remove(&(deadline, id));
         }

@@ -210,7 +210,7 @@ impl Driver {
         self.hand_out(now);
         let mut elements = 0;
         while elements < BUDGET {
-            if let Some(effect) = self.next_effect(now) {
+            if let Some(effect) = self.delivery.poll_effect() {
                 elements += self.carry_out(effect, now, batch);
             } else if let Some(Done { id, end, report }) = self.finished.pop_front() {
                 elements += 1;
@@ -218,19 +218,16 @@ impl Driver {
                     .handle_end(id, end, report, now, &mut rand::rng());
                 self.hand_out(now);
             } else {
-                self.has_more = false;
-                return;
+                // What could not be attempted any more has made room, and is to be told.
+                self.hand_out(now);
+                let Some(effect) = self.delivery.poll_effect() else {
+                    self.has_more = false;
+                    return;
+                };
+                elements += self.carry_out(effect, now, batch);
             }
         }
         self.has_more = true;
-    }
-
-    /// The next effect, of what has happened or of what could be handed out for it.
-    fn next_effect(&mut self, now: Instant) -> Option<Effect> {
-        self.delivery.poll_effect().or_else(|| {
-            self.hand_out(now);
-            self.delivery.poll_effect()
-        })
     }
 
     /// Hands the workers what they may attempt.
