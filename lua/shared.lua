@@ -4,14 +4,20 @@
 local native, module, require, prosody = ...;
 
 local server = require "net.server";
+local st = require "util.stanza";
 local timer = require "util.timer";
+-- COMPAT Lua 5.1
+local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table
 
-local shared = {};
+local shared = { stanza_mt = getmetatable(st.stanza("x")) };
 
 -- Seconds in which Prosody's loop gets what is buffered out to other servers and external components.
 local TIME_TO_WRITE = 0.02;
 
 local log_status = module.log_status or module.log; -- COMPAT Prosody before 0.12 keeps no status
+
+-- What the library has made for the module.
+local component;
 
 -- Says why the module does not come up.
 function shared.refuse(problem)
@@ -25,35 +31,75 @@ end
 -- Notes that say how the module is until the next one says otherwise: they are shown as its status.
 local status_levels = { down = "warn"; up = "info" };
 
--- Writes notes, levels and lines in turn, to the log.
-function shared.log(notes)
-	for i = 1, notes and #notes or 0, 2 do
-		local level = status_levels[notes[i]];
-		if level then
-			log_status(module, level, "%s", notes[i + 1]);
-		else
-			module:log(notes[i], "%s", notes[i + 1]);
-		end
+local function log(level, line)
+	local status_level = status_levels[level];
+	if status_level then
+		log_status(module, status_level, "%s", line);
+	else
+		module:log(level, "%s", line);
 	end
 end
 
 -- Whether Prosody took the stanza. One that it cannot send keeps nobody else's back.
-function shared.send(stanza)
+local function send(stanza)
 	local ok, err = pcall(module.send, module, stanza);
 	if not ok then module:log("error", "cannot send a %s to %s: %s", stanza.name, stanza.attr.to, err); end
 	return ok;
 end
 
-function shared.send_all(stanzas)
-	for _, stanza in ipairs(stanzas or {}) do shared.send(stanza); end
+-- Sends a stanza on with other addresses. As everywhere in Prosody it is the same table that goes on, and whoever
+-- keeps it makes a copy. It gets its own addresses back: its sender may look at it once more.
+function shared.relay(stanza, to, from, id)
+	local attr = stanza.attr;
+	local own_to, own_from, own_id = attr.to, attr.from, attr.id;
+	attr.to, attr.from, attr.id = to, from, id;
+	local sent = send(stanza);
+	attr.to, attr.from, attr.id = own_to, own_from, own_id;
+	if not sent then shared.carry_out(component:unsent(attr.type, to, from, id)); end
+end
+
+local counters = {};
+local function count(name, number)
+	if not module.measure then return; end -- COMPAT Prosody before 0.10
+	counters[name] = counters[name] or module:measure(name, "counter");
+	counters[name](number);
+end
+
+local function timeout() shared.carry_out(component:timeout()); end
+
+-- Sees to it that the component is called again, if a delay is given. A network back end whose timers run but once a
+-- second may know a way to be called at once.
+local timeout_soon;
+function shared.set_timer(delay)
+	if delay == 0 and timeout_soon then
+		timeout_soon();
+	elseif delay then
+		module:add_timer(delay, timeout);
+	end
+end
+
+-- Does what follows from something that has happened to the component: what any call of it returns.
+function shared.carry_out(stanzas, requests, notes, counts, delay)
+	shared.set_timer(delay);
+	for i = 1, notes and #notes or 0, 2 do log(notes[i], notes[i + 1]); end
+	for i = 1, counts and #counts or 0, 2 do count(counts[i], counts[i + 1]); end
+	for i = 1, stanzas and #stanzas or 0 do send(stanzas[i]); end
+	for i = 1, requests and #requests or 0, 4 do shared.relay(unpack(requests, i, i + 3)); end
+end
+
+-- Concludes everything, or a part of it, and returns whether anything was sent for it and whether there is more.
+local function close()
+	local stanzas, requests, notes, counts, delay = component:close();
+	shared.carry_out(stanzas, requests, notes, counts);
+	return stanzas ~= nil, delay ~= nil;
 end
 
 -- Calls on_readable whenever the descriptor is readable; what it returns ends that. The second result, if there is
 -- one, calls on_drain at once.
-function shared.watch(descriptor, on_readable, on_drain)
+local function watch(descriptor, on_readable, on_drain)
 	if server.watchfd then
-		local watch = server.watchfd(descriptor, on_readable);
-		return function () if watch.close then watch:close(); else watch:setflags(false, false); end end
+		local handle = server.watchfd(descriptor, on_readable);
+		return function () if handle.close then handle:close(); else handle:setflags(false, false); end end
 	elseif server.addevent then -- COMPAT Prosody before 0.11 with libevent
 		local event = server.addevent(descriptor, server.event.EV_READ, function ()
 			on_readable();
@@ -64,13 +110,13 @@ function shared.watch(descriptor, on_readable, on_drain)
 	-- COMPAT Prosody before 0.11 with select: it asks its sockets for their descriptors. Its timers run once
 	-- a second, but something that has to be written to what is always writable is written at once.
 	local function nothing() end
-	local watch = server.wrapclient({
+	local handle = server.wrapclient({
 		getfd = function () return descriptor; end;
 		settimeout = nothing, receive = nothing, shutdown = nothing, close = nothing;
 		send = function () return 0; end; -- bytes
 	}, module.host, 0, { ondrain = on_drain });
-	watch.readbuffer = on_readable;
-	return function () watch:close(); end, function () watch:write(""); end
+	handle.readbuffer = on_readable;
+	return function () handle:close(); end, function () handle:write(""); end
 end
 
 -- COMPAT Some versions and network back ends end without writing what is buffered. Handlers of server-stopping may wait
@@ -91,20 +137,31 @@ local function quiet(problem)
 	return formats_tables and setmetatable({}, { __tostring = function () return problem; end }) or problem;
 end
 
--- Takes part in the module's end and in its reload. `close` concludes everything, or a part of it, and returns whether
--- anything was sent for it and whether there is more. `check` says what is wrong with the options as they are now;
--- `state` is what a reload hands to `adopt`.
-function shared.live(component)
+-- Lets the component take part in what becomes of the module: from now on in what wakes it, in the module's reload and
+-- in its end. `check` says what would keep the module from coming up with the options as they are now.
+function shared.live(made, check)
+	component = made;
+
+	local unwatch;
+	local function watch_component()
+		if not component.fd then return; end -- it has no threads
+		unwatch, timeout_soon = watch(component:fd(), function () shared.carry_out(component:wake()); end, timeout);
+	end
+	local function unwatch_component()
+		if unwatch then unwatch(); end
+		unwatch, timeout_soon = nil, nil;
+	end
+
 	local function stop()
 		repeat
-			local sent, more = component.close();
+			local sent, more = close();
 			native.unwritten = native.unwritten or sent;
 		until not more;
 	end
 
 	-- Prosody gets to see to others between the parts; if it ends meanwhile, the rest follows at once.
 	local function stop_in_parts()
-		local _, more = component.close();
+		local _, more = close();
 		prosody.events.remove_handler("server-stopping", stop);
 		if more then
 			prosody.events.add_handler("server-stopping", stop, 1000);
@@ -120,23 +177,30 @@ function shared.live(component)
 	local reloading = false;
 
 	function module.save()
-		local problem = component.check();
+		local problem = check();
 		if problem then
 			module:log("error", "%s: not reloaded, it goes on with the settings that it had", problem);
 			error(quiet(problem));
 		end
 		reloading = true;
-		return { component = component.state };
+		return { component = component };
 	end
 
 	function module.restore(saved)
-		if saved.component then component.adopt(saved.component); end
+		if not saved.component then return; end
+		unwatch_component();
+		local effects = { component:adopt(saved.component) };
+		watch_component();
+		shared.carry_out(unpack(effects, 1, 5));
 	end
 
 	function module.unload()
-		if component.leave then component.leave(); end
+		unwatch_component();
 		if reloading then timer.add_task(0, stop_in_parts); else stop_in_parts(); end
 	end
+
+	watch_component();
+	shared.carry_out(component:introduce());
 end
 
 return shared;

@@ -1,7 +1,6 @@
 -- The shim and what it calls: how it takes part in Prosody, with a Prosody that does what the test says.
 
 local st = require "util.stanza";
-local native = require "prosody_components";
 local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table
 local prosody = require "spec.prosody";
 
@@ -177,7 +176,12 @@ describe("mod_client_proxy", function ()
 		end);
 
 		it("is random", function ()
-			assert.not_equal(native.client_proxy_key(), native.client_proxy_key());
+			local function new_key()
+				record.stored = {};
+				record:load("client_proxy");
+				return record.stored.client_proxy.key;
+			end
+			assert.not_equal(new_key(), new_key());
 		end);
 	end);
 
@@ -269,6 +273,21 @@ describe("mod_client_proxy", function ()
 			record.requests_timed_out, record.requests_cut_off, record.requests_no_resource, record.requests_refused });
 		record.timers[1].callback();
 		assert.equal(1, record.requests_relayed);
+	end);
+
+	it("sets no timer while nothing is due before the one that is set", function ()
+		start("1");
+		assert.equal(1, #record.timers);
+		for id = 1, 10 do answer(relayed({ id = tostring(id) })); end
+		assert.equal(1, #record.timers);
+	end);
+
+	it("sees to a request in its own time", function ()
+		record.options.proxy_iq_timeout = 0.5;
+		start("1");
+		relayed();
+		assert.equal(2, #record.timers);
+		assert.is_true(record.timers[2].delay > 0.4 and record.timers[2].delay <= 0.5);
 	end);
 
 	it("counts nothing where Prosody measures nothing", function ()
@@ -399,6 +418,20 @@ describe("mod_client_proxy", function ()
 		assert.equal(sent.attr.from, relayed().attr.from);
 	end);
 
+	it("is not reloaded when it would not come up again, and looks without touching", function ()
+		local old = start("1");
+		record.stored.client_proxy = nil;
+		old.save();
+		assert.is_nil(record.stored.client_proxy);
+		record.stored.client_proxy = { key = "damaged" };
+		assert.has_error(old.save);
+		assert.matches("^error: proxy%.test: the key .* is damaged: .*: not reloaded", record.log[#record.log]);
+		record.stored.client_proxy = nil;
+		record.options.target_address = "nobody";
+		assert.has_error(old.save);
+		assert.matches("^error: proxy%.test: the option 'target_address' .*: not reloaded", record.log[#record.log]);
+	end);
+
 	it("answers what is outstanding when nobody takes over", function ()
 		local old = start("1");
 		relayed();
@@ -415,5 +448,18 @@ describe("mod_client_proxy", function ()
 		relayed();
 		old.unload();
 		assert.equal("wait/remote-server-timeout", error_of(record:take_sent()[1]));
+	end);
+
+	it("answers much in portions when it is unloaded, and the rest at once when the server stops", function ()
+		local old = start("1");
+		for id = 1, 250 do relayed({ id = tostring(id), type = "set" }); end
+		old.unload();
+		assert.equal(100, #record:take_sent());
+		record.later[1].callback();
+		assert.equal(100, #record:take_sent());
+		record.global_hooks["server-stopping"]();
+		assert.equal(50, #record:take_sent());
+		record.later[2].callback();
+		assert.same({}, record:take_sent());
 	end);
 end);

@@ -38,7 +38,7 @@ describe("prosody_components", function ()
 		component = component or open(service, options);
 		local errors = component:receive(stanza);
 		if errors then return nil, errors; end
-		component:tick();
+		component:timeout();
 		local request = service:answer(answer);
 		web_service.wait_readable(component:fd());
 		return request, (component:wake());
@@ -144,7 +144,7 @@ describe("prosody_components", function ()
 			component = open(service);
 			local things = { {}, { name = "message" }, { name = 7, attr = 8 }, st.stanza("x"), st.message({ to = "bot.test" }) };
 			for _, thing in ipairs(things) do
-				local stanzas, notes = component:receive(thing);
+				local stanzas, _, notes = component:receive(thing);
 				assert.is_nil(stanzas);
 				assert.equal("debug", notes[1]);
 			end
@@ -188,15 +188,15 @@ describe("prosody_components", function ()
 		it("is an error, and a note says why", function ()
 			component = open(service);
 			component:receive(message():text_tag("body", "hi"));
-			component:tick();
+			component:timeout();
 			service:answer("", "404 Not Found");
 			web_service.wait_readable(component:fd());
-			local stanzas, notes, failures = component:wake();
+			local stanzas, _, notes, counts = component:wake();
 			assert.equal("cancel/item-not-found", error_of(stanzas[1]));
 			assert.equal("debug", notes[1]);
 			assert.equal("warn", notes[3]);
 			assert.matches("HTTP status 404", notes[4]);
-			assert.equal(1, failures);
+			assert.same({ "failures", 1 }, counts);
 		end);
 	end);
 
@@ -218,25 +218,25 @@ describe("prosody_components", function ()
 			local stanza = message();
 			stop_within(calls, component, function ()
 				component:receive(stanza);
-				component:tick();
+				component:timeout();
 			end);
 		end
 	end);
 
 	it("can be stopped by a signal handler as a proxy", function ()
-		local key = native.client_proxy_key();
 		for calls = 1, 8 do
 			local proxy = native.client_proxy("proxy.test", function (name)
 				return name == "target_address" and "service@test" or nil;
-			end, stanza_mt, function () return key; end);
+			end, function () end, function () end, stanza_mt);
 			local presence = st.presence({ to = "proxy.test", from = "service@test/1" });
 			local request = st.iq({ type = "get", id = "1", to = "proxy.test", from = "romeo@test/orchard" })
 				:tag("ping", { xmlns = "urn:xmpp:ping" });
 			proxy:receive(presence);
 			stop_within(calls, proxy, function ()
-				proxy:receive(request);
-				proxy:tick();
-				proxy:drain(false);
+				proxy:iq("get", "proxy.test", "romeo@test/orchard", "1", request);
+				proxy:receive(presence);
+				proxy:timeout();
+				proxy:poll();
 			end);
 		end
 	end);

@@ -56,6 +56,7 @@ pub mod mapping;
 mod notes;
 pub mod options;
 pub mod stanza;
+mod timers;
 
 #[cfg(feature = "lua")]
 #[mlua::lua_module]

@@ -19,16 +19,26 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The numbers since the last call, by the names of the counters.
-    pub fn take(&mut self) -> [(&'static str, u64); 6] {
-        let counts = std::mem::take(self);
+    /// The names of all counters, and what they count.
+    pub fn all(&self) -> [(&'static str, u64); 6] {
         [
-            ("requests_relayed", counts.relayed),
-            ("requests_answered", counts.answered),
-            ("requests_timed_out", counts.timed_out),
-            ("requests_cut_off", counts.cut_off),
-            ("requests_no_resource", counts.no_resource),
-            ("requests_refused", counts.refused),
+            ("requests_relayed", self.relayed),
+            ("requests_answered", self.answered),
+            ("requests_timed_out", self.timed_out),
+            ("requests_cut_off", self.cut_off),
+            ("requests_no_resource", self.no_resource),
+            ("requests_refused", self.refused),
         ]
+    }
+
+    /// The numbers since the last call that are not zero, by the names of the counters.
+    pub fn take(&mut self) -> Vec<(&'static str, u64)> {
+        let counts = std::mem::take(self).all();
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Whether nothing has been counted since.
+    pub fn are_told(&self) -> bool {
+        *self == Counts::default()
     }
 }

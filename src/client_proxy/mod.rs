@@ -18,7 +18,7 @@
 //! remembers whom.
 
 mod choice;
-mod counts;
+pub(crate) mod counts;
 mod iq;
 #[cfg(test)]
 mod one_answer;
@@ -61,11 +61,11 @@ pub(crate) use unreachable::{Origin, Unreachable};
 /// How many requests may be outstanding.
 pub(crate) const MAX_PENDING: usize = 100_000;
 
-/// How many requests are seen to in one tick, for which something is due.
+/// How many requests are seen to at a time, for which something is due.
 const MAX_DUE: usize = 500;
 
-/// The longest time between two ticks: what comes in between may be due before what was next.
-const MAX_TICK: Duration = Duration::from_secs(1);
+/// How long numbers may wait to be told.
+const TELL_WITHIN: Duration = Duration::from_secs(1);
 
 const SERVICE_UNAVAILABLE: StanzaError =
     StanzaError::new(ErrorType::Cancel, Condition::ServiceUnavailable);
@@ -81,7 +81,7 @@ const INTERNAL_SERVER_ERROR: StanzaError =
 
 /// What the proxy wants done, beside sending on what it has just received.
 #[derive(Debug)]
-pub(crate) enum Action<S> {
+pub(crate) enum Effect<S> {
     /// Send a stanza of the proxy's own.
     Send(Element),
     /// Send a request that was received earlier, with these addresses.
@@ -102,7 +102,7 @@ pub(crate) struct Proxy<S> {
     last_chosen: Option<Rc<str>>,
     counts: Counts,
     has_ended: bool,
-    actions: VecDeque<Action<S>>,
+    effects: VecDeque<Effect<S>>,
 }
 
 impl<S: Clone> Proxy<S> {
@@ -119,7 +119,7 @@ impl<S: Clone> Proxy<S> {
             last_chosen: None,
             counts: Counts::default(),
             has_ended: false,
-            actions: VecDeque::new(),
+            effects: VecDeque::new(),
         }
     }
 
@@ -140,11 +140,10 @@ impl<S: Clone> Proxy<S> {
         self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED);
     }
 
-    /// Does what is due, and says after what time to call again: never zero unless there is more to do, and
-    /// none when the component has ended.
-    pub fn tick(&mut self, now: Instant, rng: &mut impl Rng) -> Option<Duration> {
+    /// Does what is due, or a part of it if that is much.
+    pub fn handle_timeout(&mut self, now: Instant, rng: &mut impl Rng) {
         if self.has_ended {
-            return None;
+            return;
         }
         self.keep_subscribed(now, rng);
         for _ in 0..MAX_DUE {
@@ -153,35 +152,43 @@ impl<S: Clone> Proxy<S> {
             };
             self.see_to(request, now, rng);
         }
-        let due = self.subscription.due();
-        let next = self.pending.next_due().map_or(due, |at| at.min(due));
-        Some(next.saturating_duration_since(now).min(MAX_TICK))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and effects and counts to be polled.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        if !self.effects.is_empty() {
+            return Some(now);
+        }
+        if self.has_ended {
+            return None;
+        }
+        let telling = (!self.counts.are_told()).then(|| now + TELL_WITHIN);
+        [self.pending.next_due(), telling]
+            .into_iter()
+            .flatten()
+            .chain([self.subscription.due()])
+            .min()
     }
 
     /// What became of the requests since the last call, by the names of the counters.
-    pub fn take_counts(&mut self) -> [(&'static str, u64); 6] {
+    pub fn poll_counts(&mut self) -> Vec<(&'static str, u64)> {
         self.counts.take()
     }
 
-    /// Whether there is something to do.
-    pub fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
-    }
-
     /// The next thing to do, in the order in which it came up.
-    pub fn next_action(&mut self) -> Option<Action<S>> {
-        self.actions.pop_front()
+    pub fn poll_effect(&mut self) -> Option<Effect<S>> {
+        self.effects.pop_front()
     }
 
     fn refuse(&mut self, envelope: &Envelope, error: &StanzaError) {
         if envelope.is_answerable() {
             let reply = envelope.reply(Some("error")).with_child(error.to_element());
-            self.actions.push_back(Action::Send(reply));
+            self.effects.push_back(Effect::Send(reply));
         }
     }
 
     fn log(&mut self, note: Note) {
-        self.actions.push_back(Action::Log(note));
+        self.effects.push_back(Effect::Log(note));
     }
 }
 
@@ -246,11 +253,16 @@ mod tests {
     }
 
     #[test]
-    fn ticks_come_when_something_is_due() {
+    fn timers_fire_when_something_is_due() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        assert_eq!(fixture.tick(0), Some(MAX_TICK));
+        fixture.proxy.settings.timeout = seconds(20);
+        fixture.done();
+        assert_eq!(fixture.tick(0), Some(seconds(30)));
         fixture.iq(ROMEO, HOST, "get", "1");
-        fixture.now += Duration::from_millis(119_400);
+        assert_eq!(fixture.tick(0), Some(TELL_WITHIN));
+        fixture.proxy.poll_counts();
+        assert_eq!(fixture.tick(0), Some(seconds(20)));
+        fixture.now += Duration::from_millis(19_400);
         assert_eq!(fixture.tick(0), Some(Duration::from_millis(600)));
     }
 
@@ -276,8 +288,8 @@ mod tests {
         fixture.presence(TWO, HOST, None);
         fixture.presence(ONE, HOST, Some("unavailable"));
         let mut again = Vec::new();
-        while let Some(action) = fixture.proxy.next_action() {
-            if let Action::SendAgain(_, addresses) = action {
+        while let Some(action) = fixture.proxy.poll_effect() {
+            if let Effect::SendAgain(_, addresses) = action {
                 again.push(addresses);
             }
         }
@@ -296,9 +308,9 @@ mod tests {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
         let sent = fixture.iq(ROMEO, HOST, "get", "1").unwrap();
         let error = error_to_romeo(HOST, &REMOTE_SERVER_TIMEOUT);
-        fixture.proxy.end();
+        fixture.proxy.close();
         assert_eq!(fixture.done(), [error.as_str()]);
-        fixture.proxy.end();
+        fixture.proxy.close();
         assert!(fixture.done().is_empty());
         for type_ in ["get", "set"] {
             assert_eq!(fixture.iq(ROMEO, HOST, type_, "1"), None);
@@ -344,10 +356,7 @@ mod tests {
             ("requests_no_resource", 1),
             ("requests_refused", 1),
         ];
-        assert_eq!(fixture.proxy.take_counts(), counts);
-        assert_eq!(
-            fixture.proxy.take_counts(),
-            counts.map(|(name, _)| (name, 0))
-        );
+        assert_eq!(fixture.proxy.poll_counts(), counts);
+        assert_eq!(fixture.proxy.poll_counts(), []);
     }
 }

@@ -48,7 +48,7 @@ impl Game {
             }
             _ => self.fail_to_send(),
         }
-        self.take_actions();
+        self.take_effects();
     }
 
     fn ask(&mut self) {
@@ -97,18 +97,18 @@ impl Game {
         }
     }
 
-    fn take_actions(&mut self) {
-        while let Some(action) = self.fixture.proxy.next_action() {
-            match action {
-                Action::Send(element) if element.name == "iq" => {
+    fn take_effects(&mut self) {
+        for effect in self.fixture.take_effects() {
+            match effect {
+                Effect::Send(element) if element.name == "iq" => {
                     let id = element.attr("id").expect("an error has an id").to_owned();
                     *self.answers.entry(id).or_default() += 1;
                 }
-                Action::SendAgain(_, sent) => {
+                Effect::SendAgain(_, sent) => {
                     assert_eq!(self.types[&sent.id], "get");
                     self.sent.push(("get", sent));
                 }
-                Action::Send(_) | Action::Log(_) => {}
+                Effect::Send(_) | Effect::Log(_) => {}
             }
         }
     }
@@ -125,8 +125,8 @@ fn every_request_gets_exactly_one_answer() {
             assert_eq!(proxy.pending.len(), open, "seed {seed}");
             assert!(proxy.pending.attempts() >= open);
         }
-        game.fixture.proxy.end();
-        game.take_actions();
+        game.fixture.proxy.close();
+        game.take_effects();
         assert_eq!(game.answers.len(), game.types.len(), "seed {seed}");
         assert!(game.answers.values().all(|answers| *answers == 1));
         let pending = &game.fixture.proxy.pending;

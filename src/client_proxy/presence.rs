@@ -138,7 +138,7 @@ impl<S: Clone> Proxy<S> {
             .with_attr("to", self.settings.target.clone())
             .with_attr("from", self.settings.host.clone())
             .with_attr("type", type_);
-        self.actions.push_back(Action::Send(presence));
+        self.effects.push_back(Effect::Send(presence));
     }
 
     fn answer_presence(&mut self, envelope: &Envelope, type_: Option<&'static str>) {
@@ -146,7 +146,7 @@ impl<S: Clone> Proxy<S> {
             .with_attr("to", jid::bare(&envelope.from))
             .with_attr("from", jid::bare(&envelope.to))
             .with_opt_attr("type", type_.map(str::to_owned));
-        self.actions.push_back(Action::Send(presence));
+        self.effects.push_back(Effect::Send(presence));
     }
 }
 

@@ -33,7 +33,7 @@ impl<S: Clone> Proxy<S> {
             (Some(stanza), Some(resource)) => {
                 let from = self.address(&encoded);
                 let addresses = self.pending.insert(&resource, from, request, now, rng);
-                self.actions.push_back(Action::SendAgain(stanza, addresses));
+                self.effects.push_back(Effect::SendAgain(stanza, addresses));
             }
             _ => self.pending.put_back(request),
         }
@@ -51,7 +51,7 @@ impl<S: Clone> Proxy<S> {
                     "{peer} has let several requests in a row time out; others go first for {} seconds",
                     rest.as_secs()
                 );
-                self.actions.push_back(Action::Log(Note::warn(line)));
+                self.effects.push_back(Effect::Log(Note::warn(line)));
             }
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Fixture {
     started: Instant,
     rng: StdRng,
     received: usize,
+    /// What was to be done when time went by, and no test has looked at yet.
+    effects: VecDeque<Effect<usize>>,
 }
 
 impl Fixture {
@@ -55,6 +57,7 @@ impl Fixture {
             started: now,
             rng: StdRng::seed_from_u64(2),
             received: 0,
+            effects: VecDeque::new(),
         }
     }
 
@@ -157,18 +160,28 @@ impl Fixture {
         [ONE, TWO].map(|resource| self.proxy.pending.outstanding(resource))
     }
 
-    /// Lets that many seconds go by, and ticks.
+    /// Lets that many seconds go by, does what is due then, and says when something is due next.
     pub(super) fn tick(&mut self, later: u64) -> Option<Duration> {
         self.now += seconds(later);
-        self.proxy.tick(self.now, &mut self.rng)
+        self.proxy.handle_timeout(self.now, &mut self.rng);
+        self.effects
+            .extend(std::iter::from_fn(|| self.proxy.poll_effect()));
+        let due = self.proxy.poll_timeout(self.now)?;
+        Some(due.saturating_duration_since(self.now))
+    }
+
+    /// The effects that no test has looked at yet.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect<usize>> {
+        let later = std::iter::from_fn(|| self.proxy.poll_effect());
+        self.effects.drain(..).chain(later).collect()
     }
 
     /// The addresses of the one request that was sent again since the last call of this or of `done`.
     pub(super) fn sent_again(&mut self) -> Addresses {
-        let actions = std::iter::from_fn(|| self.proxy.next_action());
-        let mut again = actions.filter_map(|action| match action {
-            Action::SendAgain(_, addresses) => Some(addresses),
-            Action::Send(_) | Action::Log(_) => None,
+        let effects = self.take_effects().into_iter();
+        let mut again = effects.filter_map(|effect| match effect {
+            Effect::SendAgain(_, addresses) => Some(addresses),
+            Effect::Send(_) | Effect::Log(_) => None,
         });
         let addresses = again.next().expect("a request was sent again");
         assert_eq!(again.next(), None);
@@ -178,15 +191,13 @@ impl Fixture {
     /// What was done since the last call, as text: XML, `again NUMBER ADDRESSES`, or the level of a
     /// line of the log.
     pub(super) fn done(&mut self) -> Vec<String> {
-        let mut done = Vec::new();
-        while let Some(action) = self.proxy.next_action() {
-            done.push(match action {
-                Action::Send(element) => element.to_xml(),
-                Action::SendAgain(number, to) => format!("again {number} {to:?}"),
-                Action::Log(note) => note.level.as_str().to_owned(),
-            });
-        }
-        done
+        let effects = self.take_effects().into_iter();
+        let text = |effect| match effect {
+            Effect::Send(element) => element.to_xml(),
+            Effect::SendAgain(number, to) => format!("again {number} {to:?}"),
+            Effect::Log(note) => note.level.as_str().to_owned(),
+        };
+        effects.map(text).collect()
     }
 }
 

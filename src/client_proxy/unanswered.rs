@@ -8,8 +8,8 @@ use super::*;
 use crate::stanza::Kind;
 
 impl<S: Clone> Proxy<S> {
-    /// The component goes: everything outstanding is answered by an error, and nothing is taken any more.
-    pub fn end(&mut self) {
+    /// The component ends: everything outstanding is answered by an error, and nothing is taken any more.
+    pub fn close(&mut self) {
         self.bounce_all();
         self.has_ended = true;
     }
@@ -82,7 +82,7 @@ impl<S: Clone> Proxy<S> {
             return;
         };
         match self.ask_target(request, now, rng) {
-            Ok(addresses) => self.actions.push_back(Action::SendAgain(stanza, addresses)),
+            Ok(addresses) => self.effects.push_back(Effect::SendAgain(stanza, addresses)),
             Err(envelope) => self.cut_off(&envelope, error),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::delivery::{AttemptFailure, NoAnswer};
-use crate::http::{Client, Config, TransportError};
+use crate::http::{self, CaFileError, Client, Config, TransportError};
 use crate::mapping::Unusable;
 use crate::options::OptionError;
 
@@ -27,8 +27,20 @@ pub fn client(settings: &Settings) -> Result<Client, OptionError> {
         response_limit: settings.response_limit,
         ca_file: settings.ca_file.clone(),
     };
-    Client::new(config)
-        .map_err(|error| OptionError::new("component_post_ca_file", error.to_string()))
+    Client::new(config).map_err(of_option)
+}
+
+/// Whether the [`client`] could use the file with certificate authorities.
+///
+/// # Errors
+/// If it could not.
+pub fn check_ca_file(settings: &Settings) -> Result<(), OptionError> {
+    let file = settings.ca_file.as_deref();
+    file.map_or(Ok(()), http::check_ca_file).map_err(of_option)
+}
+
+fn of_option(error: CaFileError) -> OptionError {
+    OptionError::new("component_post_ca_file", error.to_string())
 }
 
 impl From<TransportError> for AttemptFailure {

@@ -16,15 +16,13 @@ mod retry_after;
 pub(crate) mod settings;
 #[cfg(test)]
 mod testing;
-mod timers;
 
-pub(crate) use client::client;
+pub(crate) use client::{check_ca_file, client};
 pub(crate) use driver::{Batch, Driver};
 use observer::Observer;
 use outage::Outage;
 use reflections::Reflections;
 pub use settings::Settings;
-pub(crate) use timers::Timers;
 
 #[cfg(test)]
 pub(crate) mod tests {

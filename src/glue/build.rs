@@ -7,7 +7,7 @@
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Lua, Table};
+use mlua::{Lua, MultiValue, Table};
 
 use crate::notes::Note;
 use crate::stanza::{Element, Node};
@@ -52,6 +52,39 @@ pub fn notes(lua: &Lua, notes: &[Note]) -> mlua::Result<Option<Table>> {
                 ffi::lua_rawseti(state, 1, index);
                 push_string(state, &note.text);
                 ffi::lua_rawseti(state, 1, index + 1);
+            }
+        })
+    }
+}
+
+/// A list of names and numbers in turn; none for no number.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn counts(lua: &Lua, counts: &[(&'static str, u64)]) -> mlua::Result<Option<Table>> {
+    if counts.is_empty() {
+        return Ok(None);
+    }
+    let table = lua.create_table_with_capacity(2 * counts.len(), 0)?;
+    for (name, count) in counts {
+        table.raw_push(*name)?;
+        table.raw_push(*count)?;
+    }
+    Ok(Some(table))
+}
+
+/// That many strings, made in one protected call.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn strings<const N: usize>(lua: &Lua, texts: [&str; N]) -> mlua::Result<MultiValue> {
+    // SAFETY: what is left on the stack are the strings. An error of Lua (memory is the only one) leaves the
+    // closure, which owns nothing.
+    unsafe {
+        lua.exec_raw((), |state| {
+            ffi::luaL_checkstack(state, N as c_int, c"some strings".as_ptr());
+            for text in texts {
+                push_string(state, text);
             }
         })
     }

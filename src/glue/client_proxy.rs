@@ -4,26 +4,27 @@ mod key;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mlua::{
     AnyUserData, BString, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table,
     UserData, UserDataMethods, Value,
 };
 
-pub use key::generate as new_key;
-
+use super::effects::Effects;
 use super::walk::{self, Captured};
 use super::{build, options};
+use crate::client_proxy::counts::Counts;
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
-use crate::client_proxy::{Action, Origin, Proxy, Unreachable, Verdict};
+use crate::client_proxy::{Effect, Origin, Proxy, Unreachable, Verdict};
 use crate::mapping::fields;
 use crate::options::Options;
 use crate::stanza::{Envelope, Kind};
+use crate::timers::Timers;
 
-/// How many actions are carried out at a time, so that Prosody gets to see to others in between.
+/// How many effects are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
 
 /// A stanza table that Lua keeps for us.
@@ -41,39 +42,62 @@ struct Component {
 
 struct State {
     proxy: Proxy<Held>,
-    /// Whether a timer is set that will drain.
-    will_drain: bool,
+    timers: Timers,
 }
 
-/// `client_proxy(host, get_option, stanza_mt, stored_key)`: a component, or `nil` and what is wrong.
-/// `stored_key` is asked for the key, made by [`key::generate`], when the options turn out to be right. It returns
-/// whatever is stored, or `nil` and why nothing could be read.
+/// `client_proxy(host, get_option, read_key, store_key, stanza_mt)`: a component, or `nil` and what is wrong.
+/// When the options turn out to be right `read_key` is asked for the key. It returns whatever is stored, `nil` if
+/// that is nothing, or `nil` and why nothing could be read. `store_key` is given a new one then.
 ///
 /// # Errors
 /// If the arguments are of the wrong types.
 pub fn new(
     lua: &Lua,
-    (host, get_option, stanza_mt, stored_key): (String, Function, Table, Function),
+    (host, get_option, read_key, store_key, stanza_mt): (
+        String,
+        Function,
+        Function,
+        Function,
+        Table,
+    ),
 ) -> mlua::Result<MultiValue> {
-    let look_up = |name: &'static str| options::look_up(&get_option, name);
-    let settings = match Settings::read(&host, &Options::new(&look_up)) {
-        Ok(settings) => settings,
-        Err(error) => return (mlua::Nil, format!("{host}: {error}")).into_lua_multi(lua),
-    };
-    let key = match key::read(&stored_key) {
-        Ok(key) => key,
-        Err(problem) => return (mlua::Nil, format!("{host}: {problem}")).into_lua_multi(lua),
-    };
-    let proxy = Proxy::new(settings.clone(), &key, Instant::now());
-    let component = Component {
-        settings,
-        state: RefCell::new(State {
-            proxy,
-            will_drain: false,
-        }),
-        stanza_mt,
-    };
-    component.into_lua_multi(lua)
+    let component = settings(&host, &get_option).and_then(|settings| {
+        let key = key::obtain(&read_key, &store_key).map_err(of_host(&host))?;
+        let state = State {
+            proxy: Proxy::new(settings.clone(), &key, Instant::now()),
+            timers: Timers::default(),
+        };
+        Ok(Component {
+            settings,
+            state: RefCell::new(state),
+            stanza_mt,
+        })
+    });
+    match component {
+        Ok(component) => component.into_lua_multi(lua),
+        Err(problem) => (mlua::Nil, problem).into_lua_multi(lua),
+    }
+}
+
+/// `check_client_proxy(host, get_option, read_key)`: what would keep a component from coming up, or `nil`.
+///
+/// # Errors
+/// If the arguments are of the wrong types.
+pub fn check(
+    _: &Lua,
+    (host, get_option, read_key): (String, Function, Function),
+) -> mlua::Result<Option<String>> {
+    let key = || key::read(&read_key).map_err(of_host(&host));
+    Ok(settings(&host, &get_option).and_then(|_| key()).err())
+}
+
+fn of_host(host: &str) -> impl Fn(String) -> String {
+    move |problem| format!("{host}: {problem}")
+}
+
+fn settings(host: &str, get_option: &Function) -> Result<Settings, String> {
+    let look_up = |name: &'static str| options::look_up(get_option, name);
+    Settings::read(host, &Options::new(&look_up)).map_err(|error| format!("{host}: {error}"))
 }
 
 impl UserData for Component {
@@ -83,10 +107,9 @@ impl UserData for Component {
         methods.add_method("iq", Component::iq);
         methods.add_method("error", Component::error);
         methods.add_method("receive", Component::receive);
-        methods.add_method("drain", Component::drain);
-        methods.add_method("tick", Component::tick);
-        methods.add_method("counts", Component::counts);
         methods.add_method("unsent", Component::unsent);
+        methods.add_method("poll", Component::poll);
+        methods.add_method("timeout", Component::timeout);
         methods.add_method("close", Component::close);
     }
 }
@@ -94,11 +117,15 @@ impl UserData for Component {
 /// The attribute of a stanza.
 type Attribute = Option<BString>;
 
+/// All but `iq` and `error` return [`Effects`].
 impl Component {
     /// `proxy:iq(type, to, from, id, stanza)`: takes an iq in. The stanza itself is wanted only if it may be
-    /// sent more than once, which is for a get. Returns the addresses `to, from, id` with which it is to be
-    /// sent on. If it is not, returns `nil`, and `true` unless nobody here waits for it; then `drain` is to
-    /// be called.
+    /// sent more than once, which is for a get. Returns what becomes of it:
+    ///
+    /// - `"relayed", to, from, id, delay`: it is to be sent on with these addresses, and `timeout` to be
+    ///   called in that many seconds, or as is under way already.
+    /// - `"settled"`: it is seen to; what follows from it is to be polled.
+    /// - `"stray"`: it is an answer, and nobody here waits for it; what follows from it is to be polled.
     ///
     /// Nothing but these strings crosses the border, which costs less than a walk over the table.
     fn iq(
@@ -106,15 +133,14 @@ impl Component {
         this: &Self,
         (type_, to, from, id, stanza): (Attribute, Attribute, Attribute, Attribute, Option<Table>),
     ) -> mlua::Result<MultiValue> {
-        let Some(envelope) = envelope(type_, to, from, id) else {
-            return (mlua::Nil, true).into_lua_multi(lua);
-        };
         let held = match stanza {
             Some(stanza) => Some(Rc::new(lua.create_registry_value(stanza)?)),
             None => None,
         };
-        let verdict = this.state.borrow_mut().iq(envelope, held);
-        outcome(lua, verdict)
+        let envelope = envelope(type_, to, from, id);
+        this.judge(lua, envelope, |state, envelope, now| {
+            state.proxy.iq(envelope, held, now, &mut rand::rng())
+        })
     }
 
     /// `proxy:error(origin, condition, to, from, id)`: takes in an iq of type error that came from no stream,
@@ -132,126 +158,158 @@ impl Component {
         };
         let condition = condition.map(text);
         let unreachable = Unreachable::from_error(origin, condition.as_deref());
-        let Some(envelope) = envelope(Some("error".into()), to, from, id) else {
-            return (mlua::Nil, true).into_lua_multi(lua);
+        let envelope = envelope(Some("error".into()), to, from, id);
+        this.judge(lua, envelope, |state, envelope, now| {
+            let (proxy, rng) = (&mut state.proxy, &mut rand::rng());
+            match unreachable {
+                Some(unreachable) => proxy.undeliverable(envelope, unreachable, now, rng),
+                None => proxy.iq(envelope, None, now, rng),
+            }
+        })
+    }
+
+    /// `proxy:introduce()`: the component has come up.
+    fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let effects = Effects {
+            notes: vec![this.settings.introduction()],
+            counts: Counts::default().all().into(),
+            delay: this.state.borrow_mut().delay(Instant::now()),
+            ..Effects::default()
         };
-        let verdict = this.state.borrow_mut().error(envelope, unreachable);
-        outcome(lua, verdict)
+        effects.to_lua(lua, &this.stanza_mt)
     }
 
-    /// `proxy:introduce()`: what to log when the component has come up, as levels and lines in turn.
-    fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<Table>> {
-        build::notes(lua, &[this.settings.introduction()])
-    }
-
-    /// `proxy:receive(stanza)`: takes a message or a presence in. `drain` is to be called then.
-    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<()> {
+    /// `proxy:receive(stanza)`: takes a message or a presence in.
+    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<MultiValue> {
         let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
-        this.state.borrow_mut().receive(captured);
-        Ok(())
+        this.step(lua, |state, now| state.receive(captured, now))
     }
 
-    /// `proxy:drain(by_timer)`: the next things to do. Returns `stanzas, requests, notes, drain_after`:
-    /// stanzas of the proxy's own; requests that are sent once more, each followed by its addresses `to`,
-    /// `from` and `id`; levels and lines for the log in turn (each list or `nil`); and in how many seconds
-    /// to call again, if that is not under way.
-    fn drain(lua: &Lua, this: &Self, by_timer: bool) -> mlua::Result<MultiValue> {
-        let (actions, drain_after) = this.state.borrow_mut().drain(by_timer);
-        let [stanzas, requests, notes] = this.tables(lua, actions)?;
-        (stanzas, requests, notes, drain_after).into_lua_multi(lua)
-    }
-
-    /// `proxy:tick()`: does what is due. Returns in how many seconds to call again, if ever. `drain` is to be
-    /// called then.
-    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<f64>> {
-        // Lets go of the stanzas that are not held any more.
-        lua.expire_registry_values();
-        let state = &mut *this.state.borrow_mut();
-        let next = state.proxy.tick(Instant::now(), &mut rand::rng());
-        Ok(next.map(|next| next.as_secs_f64()))
-    }
-
-    /// `proxy:counts()`: what became of the requests since the last call, as a table from the names of the
-    /// counters to numbers.
-    fn counts(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Table> {
-        let counts = this.state.borrow_mut().proxy.take_counts();
-        lua.create_table_from(counts)
-    }
-
-    /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. Returns in how
-    /// many seconds to call `drain`, if that is not under way.
+    /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. What follows from
+    /// it waits for a timer, for it may be that something cannot be sent again.
     fn unsent(
-        _: &Lua,
+        lua: &Lua,
         this: &Self,
         (type_, to, from, id): (Attribute, Attribute, Attribute, Attribute),
-    ) -> mlua::Result<Option<f64>> {
-        let envelope = envelope(type_, to, from, id);
-        Ok(this.state.borrow_mut().unsent(envelope))
+    ) -> mlua::Result<MultiValue> {
+        let delay = {
+            let state = &mut *this.state.borrow_mut();
+            if let (Some(type_), Some(to), Some(from), Some(id)) = (type_, to, from, id) {
+                let [to, from, id] = [to, from, id].map(text);
+                let addresses = Addresses { to, from, id };
+                state.proxy.unsent(&text(type_), addresses);
+            }
+            state.delay(Instant::now())
+        };
+        let effects = Effects {
+            delay,
+            ..Effects::default()
+        };
+        effects.to_lua(lua, &this.stanza_mt)
     }
 
-    /// `proxy:close()`: answers everything outstanding, and from now on every request. Returns
-    /// `stanzas, requests, notes`, as `drain`.
+    /// `proxy:poll()`: what follows from what has happened.
+    fn poll(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        this.step(lua, |_, _| ())
+    }
+
+    /// `proxy:timeout()`: a timer has fired that was asked for by a `delay`.
+    fn timeout(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        // Lets go of the stanzas that are not held any more.
+        lua.expire_registry_values();
+        this.step(lua, |state, now| {
+            state.timers.fired();
+            state.proxy.handle_timeout(now, &mut rand::rng());
+        })
+    }
+
+    /// `proxy:close()`: answers everything outstanding, a part at a time, and from now on every request. There is
+    /// more as long as there is a `delay`; then it is to be called again.
     fn close(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
-        let actions = this.state.borrow_mut().close();
-        let [stanzas, requests, notes] = this.tables(lua, actions)?;
-        (stanzas, requests, notes).into_lua_multi(lua)
+        this.step(lua, |state, _| {
+            // Nobody waits for a timer any more.
+            state.timers = Timers::default();
+            state.proxy.close();
+        })
     }
 
     /// `new:adopt(old)`: goes on with what a component knows that was loaded before, by the options of
-    /// this one. The old one is left with nothing to do.
-    fn adopt(_: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<()> {
+    /// this one. The old one is left with nothing to do, and its timers are gone.
+    fn adopt(lua: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<MultiValue> {
         let old = old.borrow::<Component>()?;
-        let (new, old) = (&mut *this.state.borrow_mut(), &mut *old.state.borrow_mut());
-        std::mem::swap(&mut new.proxy, &mut old.proxy);
-        new.proxy.reconfigure(this.settings.clone(), Instant::now());
-        Ok(())
+        this.step(lua, |new, now| {
+            std::mem::swap(&mut new.proxy, &mut old.state.borrow_mut().proxy);
+            new.proxy.reconfigure(this.settings.clone(), now);
+        })
     }
 
-    /// Actions as lists: the proxy's own stanzas, requests that are sent once more, and levels and lines
-    /// for the log in turn.
-    fn tables(&self, lua: &Lua, actions: Vec<Action<Held>>) -> mlua::Result<[Option<Table>; 3]> {
-        let (mut own, mut again, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-        for action in actions {
-            match action {
-                Action::Send(element) => own.push(element),
-                Action::SendAgain(held, Addresses { to, from, id }) => {
-                    again.push(lua.registry_value::<Value>(&held)?);
+    /// Says what becomes of an iq. One without a sender or a recipient is nobody's.
+    fn judge(
+        &self,
+        lua: &Lua,
+        envelope: Option<Envelope>,
+        take: impl FnOnce(&mut State, Envelope, Instant) -> Verdict,
+    ) -> mlua::Result<MultiValue> {
+        let now = Instant::now();
+        let (Addresses { to, from, id }, delay) = {
+            let state = &mut *self.state.borrow_mut();
+            match envelope.map(|envelope| take(state, envelope, now)) {
+                Some(Verdict::Relayed(addresses)) => (addresses, state.delay(now)),
+                Some(Verdict::Settled) | None => return "settled".into_lua_multi(lua),
+                Some(Verdict::Stray) => return "stray".into_lua_multi(lua),
+            }
+        };
+        let mut values = build::strings(lua, ["relayed", &to, &from, &id])?;
+        if let Some(delay) = delay {
+            values.push_back(Value::Number(delay.as_secs_f64()));
+        }
+        Ok(values)
+    }
+
+    /// Lets something happen, and returns what follows from it.
+    fn step(
+        &self,
+        lua: &Lua,
+        happen: impl FnOnce(&mut State, Instant),
+    ) -> mlua::Result<MultiValue> {
+        let now = Instant::now();
+        let (polled, counts, delay) = {
+            let state = &mut *self.state.borrow_mut();
+            happen(state, now);
+            let next = std::iter::from_fn(|| state.proxy.poll_effect());
+            let polled: Vec<Effect<Held>> = next.take(BATCH).collect();
+            (polled, state.proxy.poll_counts(), state.delay(now))
+        };
+        let mut effects = Effects {
+            counts,
+            delay,
+            ..Effects::default()
+        };
+        for effect in polled {
+            match effect {
+                Effect::Send(stanza) => effects.stanzas.push(stanza),
+                Effect::SendAgain(held, Addresses { to, from, id }) => {
+                    effects.requests.push(lua.registry_value(&held)?);
                     for text in [to, from, id] {
-                        again.push(text.into_lua(lua)?);
+                        effects.requests.push(text.into_lua(lua)?);
                     }
                 }
-                Action::Log(note) => notes.push(note),
+                Effect::Log(note) => effects.notes.push(note),
             }
         }
-        let again = match again.as_slice() {
-            [] => None,
-            again => Some(lua.create_sequence_from(again)?),
-        };
-        let own = build::stanzas(lua, &self.stanza_mt, &own)?;
-        Ok([own, again, build::notes(lua, &notes)?])
+        effects.to_lua(lua, &self.stanza_mt)
     }
 }
 
 impl State {
-    fn iq(&mut self, envelope: Envelope, held: Option<Held>) -> Verdict {
-        let now = Instant::now();
-        self.proxy.iq(envelope, held, now, &mut rand::rng())
+    /// In what time a timer has to fire, if none does by then anyway.
+    fn delay(&mut self, now: Instant) -> Option<Duration> {
+        self.timers.set(self.proxy.poll_timeout(now), now)
     }
 
-    fn error(&mut self, envelope: Envelope, unreachable: Option<Unreachable>) -> Verdict {
-        let Some(unreachable) = unreachable else {
-            return self.iq(envelope, None);
-        };
-        let now = Instant::now();
-        self.proxy
-            .undeliverable(envelope, unreachable, now, &mut rand::rng())
-    }
-
-    fn receive(&mut self, captured: Captured) {
+    fn receive(&mut self, captured: Captured, now: Instant) {
         let (presence, availability) = match captured {
-            Captured::Head { envelope, .. } => {
-                return self.proxy.message(&envelope, Instant::now());
-            }
+            Captured::Head { envelope, .. } => return self.proxy.message(&envelope, now),
             Captured::Whole(stanza) => {
                 let [show, priority] =
                     ["show", "priority"].map(|name| fields::child(&stanza, name));
@@ -261,53 +319,8 @@ impl State {
             Captured::Unfit(envelope, _) => (envelope, Availability::new(None, None)),
             Captured::NotAStanza => return,
         };
-        let now = Instant::now();
         self.proxy
             .presence(&presence, availability, now, &mut rand::rng());
-    }
-
-    fn drain(&mut self, by_timer: bool) -> (Vec<Action<Held>>, Option<f64>) {
-        if by_timer {
-            self.will_drain = false;
-        }
-        let next = std::iter::from_fn(|| self.proxy.next_action());
-        let actions = next.take(BATCH).collect();
-        (actions, self.drain_after())
-    }
-
-    fn unsent(&mut self, envelope: Option<Envelope>) -> Option<f64> {
-        if let Some(Envelope {
-            to,
-            from,
-            type_: Some(type_),
-            id: Some(id),
-            ..
-        }) = envelope
-        {
-            self.proxy.unsent(&type_, Addresses { to, from, id });
-        }
-        self.drain_after()
-    }
-
-    fn close(&mut self) -> Vec<Action<Held>> {
-        self.proxy.end();
-        std::iter::from_fn(|| self.proxy.next_action()).collect()
-    }
-
-    fn drain_after(&mut self) -> Option<f64> {
-        if self.will_drain || !self.proxy.has_actions() {
-            return None;
-        }
-        self.will_drain = true;
-        Some(0.0)
-    }
-}
-
-fn outcome(lua: &Lua, verdict: Verdict) -> mlua::Result<MultiValue> {
-    match verdict {
-        Verdict::Relayed(Addresses { to, from, id }) => (to, from, id).into_lua_multi(lua),
-        Verdict::Settled => (mlua::Nil, true).into_lua_multi(lua),
-        Verdict::Stray => (mlua::Nil, false).into_lua_multi(lua),
     }
 }
 

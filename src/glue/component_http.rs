@@ -9,12 +9,17 @@ use mlua::{
     AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataMethods,
 };
 
+use super::effects::Effects;
+use super::options;
 use super::walk::{self, Captured};
-use super::{build, options};
-use crate::component_http::{Batch, Driver, Settings, Timers, client, local};
+use crate::component_http::{Batch, Driver, Settings, check_ca_file, client, local};
 use crate::mapping::Scope;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
+use crate::timers::Timers;
+
+/// The counter of stanzas that were not accepted.
+const FAILURES: &str = "failures";
 
 /// One loaded component.
 ///
@@ -51,14 +56,8 @@ fn component(
     get_option: &Function,
     stanza_mt: Table,
 ) -> Result<Component, String> {
-    let look_up = |name: &'static str| options::look_up(get_option, name);
-    let scope = if is_virtual_host {
-        Scope::VirtualHost
-    } else {
-        Scope::Component
-    };
     let wrong = |error: OptionError| format!("{host}: {error}");
-    let settings = Settings::read(host, scope, &Options::new(&look_up)).map_err(wrong)?;
+    let settings = settings(host, is_virtual_host, get_option).map_err(wrong)?;
     let client = client(&settings).map_err(wrong)?;
     let driver = Driver::new(settings, client)
         .map_err(|error| format!("{host}: no file descriptor: {error}"))?;
@@ -72,6 +71,33 @@ fn component(
     })
 }
 
+/// `check_component_http(host, is_virtual_host, get_option)`: what is wrong with the options, or `nil`.
+///
+/// # Errors
+/// If the arguments are of the wrong types.
+pub fn check(
+    _: &Lua,
+    (host, is_virtual_host, get_option): (String, bool, Function),
+) -> mlua::Result<Option<String>> {
+    let checked =
+        settings(&host, is_virtual_host, &get_option).and_then(|settings| check_ca_file(&settings));
+    Ok(checked.err().map(|error| format!("{host}: {error}")))
+}
+
+fn settings(
+    host: &str,
+    is_virtual_host: bool,
+    get_option: &Function,
+) -> Result<Settings, OptionError> {
+    let look_up = |name: &'static str| options::look_up(get_option, name);
+    let scope = if is_virtual_host {
+        Scope::VirtualHost
+    } else {
+        Scope::Component
+    };
+    Settings::read(host, scope, &Options::new(&look_up))
+}
+
 impl UserData for Component {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("fd", |_, this, ()| {
@@ -82,20 +108,21 @@ impl UserData for Component {
         methods.add_method("adopt", Component::adopt);
         methods.add_method("receive", Component::receive);
         methods.add_method("wake", Component::wake);
-        methods.add_method("tick", Component::tick);
+        methods.add_method("timeout", Component::timeout);
         methods.add_method("close", Component::close);
     }
 }
 
-/// Whatever happens to a component, what follows from it is returned in the same form:
-/// `stanzas, notes, failures, delay`. Stanza tables to send; log levels and lines in turn (each list or
-/// `nil`); how many stanzas were not accepted; and in how many seconds to call `tick` beside what is under
-/// way already, or `nil`.
+/// What happens to a component. All of it returns [`Effects`].
 impl Component {
-    /// `component:introduce()`: what to log when the component has come up, as levels and lines in turn.
-    fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<Option<Table>> {
-        let notes = this.state.borrow().driver.introduction();
-        build::notes(lua, &notes)
+    /// `component:introduce()`: the component has come up.
+    fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let effects = Effects {
+            notes: this.state.borrow().driver.introduction(),
+            counts: vec![(FAILURES, 0)],
+            ..Effects::default()
+        };
+        effects.to_lua(lua, &this.stanza_mt)
     }
 
     /// `component:receive(stanza)`: takes a stanza in.
@@ -112,8 +139,8 @@ impl Component {
         this.step(lua, |state, now, batch| state.driver.wake(now, batch))
     }
 
-    /// `component:tick()`: a timer has fired that was asked for by a `delay`.
-    fn tick(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+    /// `component:timeout()`: a timer has fired that was asked for by a `delay`.
+    fn timeout(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
         this.step(lua, |state, now, batch| {
             state.timers.fired();
             state.driver.wake(now, batch);
@@ -132,12 +159,12 @@ impl Component {
 
     /// `new:adopt(old)`: goes on with the exchanges of a component that was loaded before, by the
     /// options of this one. The old one is left with nothing to do. The descriptor is another one then, and
-    /// the timers of the old one are gone: returns in how many seconds to call `tick`.
-    fn adopt(_: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<Option<f64>> {
+    /// the timers of the old one are gone.
+    fn adopt(lua: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<MultiValue> {
         let old = old.borrow::<Component>()?;
-        let new = &mut *this.state.borrow_mut();
-        new.driver.adopt(&mut old.state.borrow_mut().driver);
-        Ok(new.delay(Instant::now()))
+        this.step(lua, |new, _, _| {
+            new.driver.adopt(&mut old.state.borrow_mut().driver);
+        })
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -154,24 +181,21 @@ impl Component {
         let delay = {
             let state = &mut *self.state.borrow_mut();
             happen(state, now, &mut batch);
-            state.delay(now)
+            state.timers.set(state.driver.next_due(now), now)
         };
-        if batch.is_empty() && delay.is_none() {
-            return Ok(MultiValue::new());
-        }
-        let stanzas = build::stanzas(lua, &self.stanza_mt, &batch.stanzas)?;
-        let notes = build::notes(lua, &batch.notes)?;
-        (stanzas, notes, batch.failures, delay).into_lua_multi(lua)
+        let failures = (batch.failures > 0).then_some((FAILURES, batch.failures as u64));
+        let effects = Effects {
+            stanzas: batch.stanzas,
+            notes: batch.notes,
+            counts: failures.into_iter().collect(),
+            delay,
+            ..Effects::default()
+        };
+        effects.to_lua(lua, &self.stanza_mt)
     }
 }
 
 impl State {
-    /// In how many seconds a timer has to fire, if none does by then anyway.
-    fn delay(&mut self, now: Instant) -> Option<f64> {
-        let delay = self.timers.set(self.driver.next_due(now), now)?;
-        Some(delay.as_secs_f64())
-    }
-
     fn receive(
         &mut self,
         captured: Captured,

@@ -3,6 +3,7 @@
 mod build;
 mod client_proxy;
 mod component_http;
+mod effects;
 mod options;
 mod walk;
 
@@ -21,10 +22,14 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
     exports.set("version", env!("CARGO_PKG_VERSION"))?;
     exports.set("shared", lua.create_function(shared)?)?;
     exports.set("component_http", lua.create_function(component_http::new)?)?;
+    exports.set(
+        "check_component_http",
+        lua.create_function(component_http::check)?,
+    )?;
     exports.set("client_proxy", lua.create_function(client_proxy::new)?)?;
     exports.set(
-        "client_proxy_key",
-        lua.create_function(client_proxy::new_key)?,
+        "check_client_proxy",
+        lua.create_function(client_proxy::check)?,
     )?;
     Ok(exports)
 }

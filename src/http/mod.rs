@@ -31,3 +31,4 @@ mod wire;
 pub use self::client::{Client, Config, Post};
 pub use self::endpoint::Endpoint;
 pub use self::error::TransportError;
+pub use self::tls::{CaFileError, check_ca_file};

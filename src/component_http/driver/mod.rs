@@ -41,13 +41,6 @@ pub struct Batch {
     pub failures: usize,
 }
 
-impl Batch {
-    /// Whether there is nothing to be sent and logged.
-    pub fn is_empty(&self) -> bool {
-        self.stanzas.is_empty() && self.notes.is_empty()
-    }
-}
-
 /// The exchanges of one component, and its workers.
 pub struct Driver {
     settings: Arc<Settings>,

@@ -19,7 +19,8 @@ use ureq::Error;
 use ureq::http::Uri;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, Either, time};
 
-pub(super) use self::roots::{CaFileError, Roots};
+pub(super) use self::roots::Roots;
+pub use self::roots::{CaFileError, check_ca_file};
 use self::socket::TlsSocket;
 use super::broken::Broken;
 use super::connection::Connection;

@@ -30,10 +30,8 @@ impl Roots {
         let config = match ca_file {
             None => None,
             Some(path) => {
-                let verifier = verifier(path, &provider).map_err(|problem| CaFileError {
-                    path: path.to_owned(),
-                    problem,
-                })?;
+                let verifier =
+                    verifier(path, &provider).map_err(|problem| CaFileError::new(path, problem))?;
                 Some(client_config(&provider, verifier))
             }
         };
@@ -71,11 +69,30 @@ fn client_config(
     Arc::new(config)
 }
 
+/// Whether there are authorities in that file.
+///
+/// # Errors
+/// If the file cannot be used.
+pub fn check_ca_file(path: &str) -> Result<(), CaFileError> {
+    let read = read(path);
+    read.map(drop)
+        .map_err(|problem| CaFileError::new(path, problem))
+}
+
 /// Trusts the certificates in a PEM file.
 fn verifier(
     path: &str,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Problem> {
+    let (roots, certificates) = read(path)?;
+    let webpki = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
+        .build()
+        .map_err(Problem::Refused)?;
+    Ok(Arc::new(NamedVerifier::new(webpki, certificates)))
+}
+
+/// The certificates in a PEM file, at least one.
+fn read(path: &str) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Problem> {
     let pem = std::fs::read(path).map_err(Problem::Unreadable)?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
@@ -87,10 +104,7 @@ fn verifier(
     if let (0, _) = roots.add_parsable_certificates(certificates.iter().cloned()) {
         return Err(Problem::NotX509);
     }
-    let webpki = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
-        .build()
-        .map_err(Problem::Refused)?;
-    Ok(Arc::new(NamedVerifier::new(webpki, certificates)))
+    Ok((roots, certificates))
 }
 
 /// Why a file with certificate authorities cannot be used. Says what is wrong as the rest of a sentence
@@ -113,6 +127,15 @@ enum Problem {
     NotX509,
     /// Happens when rustls takes none of them.
     Refused(VerifierBuilderError),
+}
+
+impl CaFileError {
+    fn new(path: &str, problem: Problem) -> Self {
+        CaFileError {
+            path: path.to_owned(),
+            problem,
+        }
+    }
 }
 
 impl fmt::Display for CaFileError {
