@@ -84,6 +84,12 @@ test-memory: all ## Run those of the library itself under valgrind, which sees e
 test-integration: all ## Run the tests on a real Prosody
 	$(ON_PROSODY) $(PYTHON) -m pytest -ra spec/integration
 
+.PHONY: chaos
+chaos: ## Send STANZAS=200000 through a service that fails in every way and is killed all the time, and count them
+	@$(PREREQUISITES) cargo cc prosody
+	@$(MAKE) --no-print-directory all
+	$(ON_PROSODY) PYTHONPATH=spec/integration $(PYTHON) spec/chaos/run.py $(STANZAS)
+
 # Debian has none; and each version finds something else.
 RUFF_VERSION := 0.17.6
 RUFF_ENVIRONMENT := target/ruff-$(RUFF_VERSION)
