@@ -36,8 +36,8 @@ search_in() {
 	grep -q "^plugin_paths.*$1" /etc/prosody/prosody.cfg.lua || fail "Debian's configuration has no plugin_paths"
 }
 
-# Does what docs/install.markdown has an admin type in that section: as_readme SECTION GREP_ARGUMENT…
-as_readme() {
+# Does what docs/install.markdown has an admin type in that section: as_documented SECTION GREP_ARGUMENT…
+as_documented() {
 	section=$1
 	shift
 	eval "$(sed -n "/^## $section\$/,/^##/s/^    \(sudo .*\)/\1/p" /test/install.markdown | grep "$@")"
