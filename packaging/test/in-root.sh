@@ -77,6 +77,15 @@ stop_prosody() {
 # Two conversations: one with a web service, one with a client behind its proxy.
 converse() { python3 /test/converse.py || fail 'the components do not answer'; }
 
+# Every file that these documents link to is there.
+linked() {
+	for document in "$@"; do
+		grep -o ']([^):]*)' "$document" | sed 's/^](\([^#)]*\).*/\1/' | while read -r file; do
+			test -e "$(dirname "$document")/$file" || fail "$document names $file"
+		done
+	done
+}
+
 # Waits for a log line with that pattern.
 logged() {
 	for _ in $(seq 200); do

@@ -12,6 +12,10 @@ prosodyctl list | tee /tmp/list
 for rock in mod_component_http mod_client_proxy prosody-components; do
 	grep -q "^$rock" /tmp/list || fail "prosodyctl list does not know $rock"
 done
+for rock in mod_component_http mod_client_proxy prosody-components; do
+	documents=$tree/lib/luarocks/rocks-$lua_version/$rock/$version-1/doc
+	linked "$documents/README.markdown" "$documents"/docs/*.markdown
+done
 ! find "$tree" -not -user prosody | grep . || fail 'not installed by the user prosody'
 
 configure
