@@ -11,8 +11,8 @@ ONLY_REASONS = ("src/options.rs", "src/glue/options.rs", "src/http/endpoint.rs",
                 "src/mapping/object.rs")
 # What stands before a string that is no line of the log: what is wrong with an option, and what nobody reads there.
 NO_LINE = re.compile(
-    r"(problem\(|problem = |OptionError::new\(\w+, |\.expect\(|assert!\([^\"]*, |reason = |BadUri\(|\bc)"
-    r"\s*(format!\()?\s*$")
+    r"(problem\(|problem = |OptionError::new\(\s*\w+,|\.with_text\(|\.expect\(|assert!\([^\"]*, |reason = |BadUri\("
+    r"|\bc)\s*(format!\()?\s*$")
 CFG_TEST = r"#\[cfg\((?:test|any\(test, fuzzing\))\)\]\n(?:pub(?:\(\w+\))? )?"
 RUST_STRING, LUA_STRING = r'"((?:[^"\\]|\\.)*)"', r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'"
 
