@@ -19,12 +19,19 @@ def document(path):
     return (REPOSITORY / path).read_text(encoding="utf-8")
 
 
-def section(text, title):
-    """What is below a heading, up to the next one of the same level."""
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+def section(text, level, title):
+    """What is below a heading, up to the next one of the same level or above."""
+    found = re.search(rf"^{'#' * level} {re.escape(title)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.M | re.S)
     if not found:
         sys.exit(f"there is no section {title}")
     return found[1]
+
+
+def log_of(module):
+    """What the log says of that module, with what both have in common."""
+    log = section(document("docs/running.markdown"), 2, "The log")
+    introduction = log.partition("### ")[0]
+    return introduction + section(log, 3, "Both modules") + section(log, 3, module)
 
 
 def summary(readme, module):
@@ -62,8 +69,7 @@ def main():
     date = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.UTC).date()
     manual = document(f"docs/{module.removeprefix('mod_')}.markdown")
     _, introduction, described = re.split(r"\A# .*\n|(?=^## )", manual, maxsplit=2, flags=re.M)
-    log = section(document("docs/running.markdown"), "The log")
-    body = f"## Description\n{introduction}{described}## Diagnostics\n{log}"
+    body = f"## Description\n{introduction}{described}## Diagnostics\n{log_of(module)}"
     text = without_local_links(re.sub(r"^## (.*)", lambda heading: f"# {heading[1].upper()}", without_tables(body),
                                       flags=re.M))
     print(f'{module} 5 "{date}" "prosody-components {version}" "Prosody modules"\n=====\n\n'

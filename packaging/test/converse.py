@@ -1,4 +1,4 @@
-"""A message to a web service and back, and a query to a client behind its proxy: that the installed modules work."""
+"""A message to a web service and back, and an iq request to a client behind its proxy: the installed modules work."""
 
 import contextlib
 import socket
@@ -49,16 +49,16 @@ def ask_the_client(alice, client):
     def reach():
         """Asks once; what arrives at the client, or None if it came back because nobody is behind the proxy yet."""
         alice.iq("proxy.localhost", QUESTION, id="q1")
-        outcome = wait_until(lambda: query_at(client) or answer_at(alice), "an iq at either end")
+        outcome = wait_until(lambda: request_at(client) or answer_at(alice), "an iq at either end")
         return outcome if outcome.error is None else None
-    query = wait_until(reach, "the query at the client")
-    client.send(stanza.build("iq", ANSWER, type="result", to=query.sender, id=query.id))
+    request = wait_until(reach, "the iq request at the client")
+    client.send(stanza.build("iq", ANSWER, type="result", to=request.sender, id=request.id))
     result = wait_until(lambda: answer_at(alice), "the answer")
     assert result.type == "result" and result.sender == "proxy.localhost", result
     assert result.child("{urn:example:question}answer").text == "42", result
 
 
-def query_at(client):
+def request_at(client):
     """The question, if it has come; on the way the proxy is allowed to see the client's presence."""
     for received in client.inbox.waiting():
         if received.type == "subscribe":
@@ -84,7 +84,7 @@ def main():
     finally:
         service.kill()
         service.wait()
-    print("A message went to a web service and back, a query to a client and back.")
+    print("A message went to a web service and back, an iq request to a client and back.")
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ search_in() {
 	grep -q "^plugin_paths.*$1" /etc/prosody/prosody.cfg.lua || fail "Debian's configuration has no plugin_paths"
 }
 
-# Does what docs/install.markdown has an admin type in that section: as_readme SECTION GREP_ARGUMENT…
-as_readme() {
+# Does what docs/install.markdown has an admin type in that section: as_documented SECTION GREP_ARGUMENT…
+as_documented() {
 	section=$1
 	shift
 	eval "$(sed -n "/^## $section\$/,/^##/s/^    \(sudo .*\)/\1/p" /test/install.markdown | grep "$@")"
@@ -76,6 +76,15 @@ stop_prosody() {
 
 # Two conversations: one with a web service, one with a client behind its proxy.
 converse() { python3 /test/converse.py || fail 'the components do not answer'; }
+
+# Every file that these documents link to is there.
+linked() {
+	for document in "$@"; do
+		grep -o ']([^):]*)' "$document" | sed 's/^](\([^#)]*\).*/\1/' | while read -r file; do
+			test -e "$(dirname "$document")/$file" || fail "$document names $file"
+		done
+	done
+}
 
 # Waits for a log line with that pattern.
 logged() {

@@ -45,12 +45,12 @@ def as_shown(stanza, address):
 
 
 def test_the_walk_through_one_iq_request(prosody, network):
-    query, passed_on, answer, passed_back = WALK
+    request_shown, passed_on, answer, passed_back = WALK
     example_com, example_net = network
     service, romeo = example_com.peer("service@example.com/one"), example_net.peer("romeo@example.net/orchard")
     service.presence("proxy.example.com")
     prosody.wait_for_log("service@example.com is available")
-    example_net.send(query)
+    example_net.send(request_shown)
     request = service.receive()
     while request.kind != "iq":
         request = service.receive()
@@ -68,20 +68,20 @@ def test_an_item_with_the_address_that_is_shown_leads_to_a_client(prosody, netwo
     service.presence("proxy.example.com")
     prosody.wait_for_log("service@example.com is available")
 
-    def next_query():
+    def next_iq():
         while (stanza := service.receive()).kind != "iq":
             pass
         return stanza
 
     for asked in ("proxy.example.com", "anybody@proxy.example.com/anything"):
         romeo.iq(asked, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
-        query = next_query()
-        service.iq(query.sender, items, "result", id=query.id)
+        request = next_iq()
+        service.iq(request.sender, items, "result", id=request.id)
         [item] = romeo.receive().element.iter("{http://jabber.org/protocol/disco#items}item")
-        assert item.get("jid") == query.sender.partition("/")[0]
+        assert item.get("jid") == request.sender.partition("/")[0]
         command = f"<command xmlns='http://jabber.org/protocol/commands' node='{item.get('node')}'/>"
         romeo.iq(item.get("jid"), command, "set")
-        followed = next_query()
+        followed = next_iq()
         assert followed.child("{http://jabber.org/protocol/commands}command") is not None
         service.iq(followed.sender, "", "result", id=followed.id)
         assert romeo.receive().sender == item.get("jid")

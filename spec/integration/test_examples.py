@@ -1,7 +1,8 @@
-"""Every bot in examples/ does on a real Prosody what its first lines say."""
+"""Every bot in examples/, and the one in README, does on a real Prosody what its first lines say."""
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from harness.client import Component
 from harness.config import component
-from harness.installation import REPOSITORY
+from harness.installation import REPOSITORY, document
 from harness.prosody import COMPONENT_SECRET, Prosody
 from harness.waiting import DEADLINE, wait_until
 from harness.web_service import WebService
@@ -82,6 +83,18 @@ def test_echo_bots_keep_silent_about_a_message_without_text(echo):
     # Replies keep the order of the messages, so that one to the first would come first.
     assert alice.receive().body == "there"
     assert len(bot.requests()) == before + 2
+
+
+def test_the_bot_of_the_readme_answers_a_message_with_its_text(tmp_path):
+    command_of("php")
+    [bot] = re.findall(r"^``` \{\.php\}\n(.*?)^```$", document("README.markdown"), re.M | re.S)
+    file = tmp_path / "bot.php"
+    file.write_text(bot, encoding="utf-8")
+    with served_by("php", "-S", "127.0.0.1:{port}", str(file)) as (_, peers):
+        alice = peers.peer()
+        alice.send("message", TYPING, to=BOT_JID, type="chat")
+        alice.say(BOT_JID, "there")
+        assert alice.receive().body == "there"
 
 
 @pytest.mark.parametrize("language", ["node", "python", "ruby"])

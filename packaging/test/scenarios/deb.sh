@@ -11,11 +11,9 @@ grep -q 'restart Prosody' /tmp/upgrade || fail 'an upgrade does not tell to rest
 stop_prosody
 
 test -s /usr/share/doc/prosody-components/copyright || fail 'no copyright file'
-examples=/usr/share/doc/prosody-components/examples
-test -s $examples/echo.py || fail 'no examples'
-grep -o ']([^):]*)' $examples/README.markdown | sed 's/^](\([^#)]*\).*/\1/' | while read -r file; do
-	test -e "$examples/$file" || fail "the examples name $file"
-done
+documents=/usr/share/doc/prosody-components
+test -s $documents/examples/echo.py || fail 'no examples'
+linked $documents/examples/README.markdown $documents/docs/*.markdown
 for page in component_http:component_post_url client_proxy:target_address; do
 	zcat "/usr/share/man/man5/mod_${page%:*}.5.gz" >/tmp/page
 	grep -q "${page#*:}.*(required)" /tmp/page || fail "no manual page of ${page%:*}"

@@ -7,9 +7,9 @@ rocks() { luarocks --lua-version="$lua_version" "$@"; }
 installed() { rocks list --porcelain | awk -v rock="$1" '$1 == rock { printf "%s ", $2 }'; }
 
 enter_private_home /dist/rocks
-as_readme LuaRocks -v 'mod_client_proxy\|purge'
+as_documented LuaRocks -v 'mod_client_proxy\|purge'
 [ ! -e "$modules/mod_client_proxy.lua" ] || fail 'the rock of one module brings the other'
-as_readme LuaRocks mod_client_proxy
+as_documented LuaRocks mod_client_proxy
 version=$(installed mod_component_http)
 for rock in mod_client_proxy prosody-components; do
 	[ "$(installed "$rock")" = "$version" ] || fail "luarocks list has '$(installed "$rock")' of $rock"
@@ -22,7 +22,7 @@ converse
 stop_prosody
 
 enter_private_home /staged/next/rocks
-as_readme LuaRocks -v purge
+as_documented LuaRocks -v purge
 [ "$(installed mod_component_http)$(installed mod_client_proxy)" = '9.9.9-1 9.9.9-1 ' ] \
 	|| fail 'an upgrade leaves the older modules'
 # LuaRocks leaves an older dependency, under a name that Lua does not look for.
@@ -30,7 +30,7 @@ as_readme LuaRocks -v purge
 start_prosody
 converse
 stop_prosody
-as_readme LuaRocks purge
+as_documented LuaRocks purge
 [ "$(installed prosody-components)" = '9.9.9-1 ' ] || fail 'the older library is still there'
 start_prosody
 converse
