@@ -59,13 +59,16 @@ demo-proxy: ## Send iq requests through a Prosody of its own to the clients of a
 .PHONY: test
 test: ## Run all tests
 	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl --optional node php ruby
-	@$(MAKE) --no-print-directory test-rust test-lua test-memory test-integration
+	@$(MAKE) --no-print-directory test-rust test-model test-lua test-memory test-integration
 
 MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model
 
 .PHONY: test-rust
-test-rust: ## Run the tests of the Rust code that needs no Lua, and the model checker on its wake-ups
+test-rust: ## Run the tests of the Rust code that needs no Lua
 	$(CARGO) test --locked
+
+.PHONY: test-model
+test-model: ## Run the model checker on the wake-ups between threads
 	$(CARGO) test --locked $(MODEL)
 
 # From Prosody 13 on its modules find each other through a loader.
