@@ -19,13 +19,13 @@ const USER_AGENT: &str = concat!(
 /// If the file with certificate authorities cannot be used.
 pub fn client(settings: &Settings) -> Result<Client, OptionError> {
     let config = Config {
-        endpoint: settings.endpoint.clone(),
+        endpoint: settings.service.endpoint.clone(),
         user_agent: USER_AGENT,
         timeout: settings.timeout,
-        connect_timeout: settings.connect_timeout,
+        connect_timeout: settings.service.connect_timeout,
         connections: settings.concurrency,
         response_limit: settings.response_limit,
-        ca_file: settings.ca_file.clone(),
+        ca_file: settings.service.ca_file.clone(),
     };
     Client::new(config).map_err(of_option)
 }
@@ -35,7 +35,7 @@ pub fn client(settings: &Settings) -> Result<Client, OptionError> {
 /// # Errors
 /// If it could not.
 pub fn check_ca_file(settings: &Settings) -> Result<(), OptionError> {
-    let file = settings.ca_file.as_deref();
+    let file = settings.service.ca_file.as_deref();
     file.map_or(Ok(()), http::check_ca_file).map_err(of_option)
 }
 
