@@ -18,14 +18,17 @@ const USER_AGENT: &str = concat!(
 /// # Errors
 /// If the file with certificate authorities cannot be used.
 pub fn client(settings: &Settings) -> Result<Client, OptionError> {
+    let service = &settings.service;
     let config = Config {
-        endpoint: settings.service.endpoint.clone(),
+        endpoint: service.endpoint.clone(),
         user_agent: USER_AGENT,
+        headers: service.headers.clone(),
+        signer: service.signer.clone(),
         timeout: settings.timeout,
-        connect_timeout: settings.service.connect_timeout,
+        connect_timeout: service.connect_timeout,
         connections: settings.concurrency,
         response_limit: settings.response_limit,
-        ca_file: settings.service.ca_file.clone(),
+        ca_file: service.ca_file.clone(),
     };
     Client::new(config).map_err(of_option)
 }

@@ -1,7 +1,7 @@
 //! What POSTs to one URL.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ureq::http::Response as HttpResponse;
 use ureq::unversioned::transport::Connector;
@@ -10,10 +10,12 @@ use ureq::{Agent, Body};
 use super::connector::SocketConnector;
 use super::endpoint::Endpoint;
 use super::error::TransportError;
+use super::headers::Headers;
 use super::idle::IdleConnections;
 use super::keep_alive::MAX_IDLE;
 use super::resolver::CachingResolver;
 use super::response::Response;
+use super::sign::Signer;
 use super::tls::{CaFileError, Roots, TlsConnector};
 use crate::engine::{Budget, Idle, Share};
 
@@ -28,6 +30,10 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// What requests call themselves.
     pub user_agent: &'static str,
+    /// What they have in their head beside what they need.
+    pub headers: Headers,
+    /// Who signs them, if they are signed.
+    pub signer: Option<Signer>,
     /// For a whole request with its response, as a rule.
     pub timeout: Duration,
     /// For opening a connection, TLS included.
@@ -44,6 +50,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
+    headers: Headers,
+    signer: Option<Signer>,
     timeout: Duration,
     agent: Agent,
     resolver: CachingResolver,
@@ -54,12 +62,21 @@ pub struct Client {
 /// One request.
 #[derive(Debug)]
 pub struct Post<'a> {
-    /// The same for whatever is one request to the service, however often it is sent.
-    pub idempotency_key: &'a str,
+    /// The same for whatever is one request to the service, however often it is sent: `webhook-id` and
+    /// `Idempotency-Key`.
+    pub id: &'a str,
     /// The JSON.
     pub body: &'a [u8],
     /// For the whole of it, the response's body included.
     pub timeout: Duration,
+}
+
+/// What tells a service when a request was made, and by whom.
+#[derive(Debug)]
+struct Stamp {
+    /// Seconds since 1970.
+    timestamp: u64,
+    signature: Option<String>,
 }
 
 impl Client {
@@ -99,6 +116,8 @@ impl Client {
         share.on_shortage(known);
         Ok(Client {
             endpoint: config.endpoint,
+            headers: config.headers,
+            signer: config.signer,
             timeout: config.timeout,
             agent,
             resolver,
@@ -115,24 +134,54 @@ impl Client {
     /// If there is no response.
     pub fn post(&self, post: &Post) -> Result<Response, TransportError> {
         let deadline = Instant::now() + post.timeout;
+        let stamp = self.stamp(post, SystemTime::now());
         let mut attempt = 1;
         loop {
-            match self.post_once(post, deadline).map_err(TransportError::from) {
+            match self
+                .post_once(post, &stamp, deadline)
+                .map_err(TransportError::from)
+            {
                 Err(TransportError::Undelivered(_)) if attempt < ATTEMPTS => attempt += 1,
                 result => return result.map(Response::new),
             }
         }
     }
 
-    fn post_once(&self, post: &Post, deadline: Instant) -> Result<HttpResponse<Body>, ureq::Error> {
+    /// When the request is made, and the signature of whoever makes it.
+    fn stamp(&self, post: &Post, now: SystemTime) -> Stamp {
+        // No service takes a request of 1970, which is what a clock that is behind it is left with.
+        let timestamp = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        let signer = self.signer.as_ref();
+        Stamp {
+            timestamp,
+            signature: signer.map(|signer| signer.sign(post.id, timestamp, post.body)),
+        }
+    }
+
+    fn post_once(
+        &self,
+        post: &Post,
+        stamp: &Stamp,
+        deadline: Instant,
+    ) -> Result<HttpResponse<Body>, ureq::Error> {
         let endpoint = &self.endpoint;
         let mut request = self
             .agent
             .post(&endpoint.url)
             .header("content-type", "application/json")
-            .header("idempotency-key", post.idempotency_key);
+            .header("webhook-id", post.id)
+            .header("webhook-timestamp", stamp.timestamp)
+            .header("idempotency-key", post.id);
+        if let Some(signature) = &stamp.signature {
+            request = request.header("webhook-signature", signature);
+        }
         if let Some(authorization) = &endpoint.authorization {
             request = request.header("authorization", authorization);
+        }
+        for (name, value) in self.headers.iter() {
+            request = request.header(name, value);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         // The agent's own time-out serves whoever has the whole time before him.
@@ -194,6 +243,8 @@ mod tests {
         let config = Config {
             endpoint: Endpoint::parse(url).unwrap(),
             user_agent: "test",
+            headers: Headers::new([("X-Key", "käse")]).unwrap(),
+            signer: None,
             timeout: LONG,
             connect_timeout: LONG,
             connections: 1,
@@ -201,7 +252,7 @@ mod tests {
             ca_file: None,
         };
         let post = Post {
-            idempotency_key: "k1",
+            id: "k1",
             body: b"{}",
             timeout: LONG,
         };
@@ -210,12 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_a_key_and_credentials_and_brings_a_body() {
+    fn a_request_has_an_id_and_credentials_and_brings_a_body() {
         let (body, request) = post(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
         assert_eq!(body.unwrap(), b"hello");
         for line in [
             "POST /path HTTP/1.1",
             "idempotency-key: k1",
+            "webhook-id: k1",
+            "x-key: käse",
             "authorization: Basic bWU6c2VjcmV0",
             "user-agent: test",
         ] {

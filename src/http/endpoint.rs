@@ -73,6 +73,11 @@ impl Endpoint {
     pub fn origin(&self) -> &str {
         &self.origin
     }
+
+    /// Whether the URL has a user or a password.
+    pub fn has_credentials(&self) -> bool {
+        self.authorization.is_some()
+    }
 }
 
 impl fmt::Display for EndpointError {

@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use super::DAY;
-use crate::http::Endpoint;
+use crate::http::{Endpoint, Headers, Signer};
 use crate::options::{OptionError, Options};
 
 const URL_OPTION: &str = "component_post_url";
+const SECRET_OPTION: &str = "component_post_secret";
+const HEADERS_OPTION: &str = "component_post_headers";
 
 /// A web service, and the way to it.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// Where to POST.
     pub endpoint: Endpoint,
+    /// What requests have in their head beside what they need.
+    pub headers: Headers,
+    /// Who signs them, if they are signed.
+    pub signer: Option<Signer>,
     /// For opening a connection, TLS included.
     pub connect_timeout: Duration,
     /// A PEM file with the certificate authorities to trust in place of the system's.
@@ -25,8 +31,11 @@ impl Service {
     /// # Errors
     /// The first one that is missing or unusable.
     pub fn read(options: &Options) -> Result<Self, OptionError> {
+        let endpoint = endpoint(options)?;
         Ok(Service {
-            endpoint: endpoint(options)?,
+            headers: headers(options, &endpoint)?,
+            signer: signer(options)?,
+            endpoint,
             connect_timeout: options.seconds("component_post_connect_timeout", 10.0, 0.01..=DAY)?,
             ca_file: options.text("component_post_ca_file")?,
         })
@@ -34,7 +43,16 @@ impl Service {
 
     /// What is on beyond a plain request, without anything that may be a secret.
     pub fn what_is_on(&self) -> String {
-        String::new()
+        let mut on = String::new();
+        match self.signer.as_ref().map(Signer::count) {
+            None => {}
+            Some(1) => on.push_str(", signed"),
+            Some(count) => on.push_str(&format!(", signed with {count} secrets")),
+        }
+        if !self.headers.is_empty() {
+            on.push_str(", with headers of its own");
+        }
+        on
     }
 }
 
@@ -44,4 +62,26 @@ fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
         OptionError::new(URL_OPTION, problem)
     })?;
     Endpoint::parse(&text).map_err(|error| OptionError::new(URL_OPTION, error.to_string()))
+}
+
+fn signer(options: &Options) -> Result<Option<Signer>, OptionError> {
+    let Some(secrets) = options.list(SECRET_OPTION)? else {
+        return Ok(None);
+    };
+    Signer::new(&secrets)
+        .map(Some)
+        .map_err(|error| OptionError::new(SECRET_OPTION, error.to_string()))
+}
+
+fn headers(options: &Options, endpoint: &Endpoint) -> Result<Headers, OptionError> {
+    let wrong = |problem| OptionError::new(HEADERS_OPTION, problem);
+    let fields = options.table(HEADERS_OPTION)?;
+    let fields = fields.iter().map(|(name, value)| (&**name, &**value));
+    let headers = Headers::new(fields).map_err(|error| wrong(error.to_string()))?;
+    if headers.contains("authorization") && endpoint.has_credentials() {
+        let problem =
+            format!("must not set Authorization: the user and password of {URL_OPTION} do");
+        return Err(wrong(problem));
+    }
+    Ok(headers)
 }

@@ -5,6 +5,8 @@ use super::*;
 use crate::options::OptionValue;
 use crate::stanza::Kind;
 
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 /// Settings for tests: defaults, but for the options given.
 pub(crate) fn settings(options: &[(&'static str, OptionValue)]) -> Settings {
     read(Scope::Component, options).unwrap()
@@ -56,6 +58,7 @@ fn an_unusable_value_is_told_by_its_option() {
     let word = || text("maybe");
     let list = |items: &[&str]| OptionValue::List(items.iter().map(|item| text(item)).collect());
     let number = OptionValue::Number;
+    let table = |name: &str, value| OptionValue::Table(vec![(name.to_owned(), value)]);
     for (option, values) in [
         (
             "component_post_url",
@@ -116,6 +119,28 @@ fn an_unusable_value_is_told_by_its_option() {
         ("component_post_body_only", vec![word(), number(3.0)]),
         ("component_post_ca_file", vec![number(1.0), text("")]),
         (
+            "component_post_secret",
+            vec![
+                number(1.0),
+                text("tellnobody"),
+                text("whsec_AAAA"),
+                list(&[]),
+                list(&[SECRET, "tellnobody"]),
+                list(&[SECRET; 6]),
+            ],
+        ),
+        (
+            "component_post_headers",
+            vec![
+                text("X-Key: tellnobody"),
+                list(&["X-Key: tellnobody"]),
+                table("Content-Type", text("tellnobody")),
+                table("X Key", text("tellnobody")),
+                table("X-Key", text("tellnobody\r\n")),
+                table("X-Key", number(1.0)),
+            ],
+        ),
+        (
             "validate_from_addresses",
             vec![word(), OptionValue::Other("a function")],
         ),
@@ -123,9 +148,10 @@ fn an_unusable_value_is_told_by_its_option() {
         for value in values {
             let error = read(Scope::Component, &[(option, value.clone())]).unwrap_err();
             assert_eq!(error.option, option, "{value:?}");
-            let told = ["is ", "must "]
+            let told = ["is ", "must ", "has ", "sets "]
                 .iter()
                 .any(|verb| error.problem.starts_with(verb));
+            assert!(!error.problem.contains("tellnobody"), "{error}");
             assert!(told && error.problem.len() > 10, "{error}");
         }
     }
@@ -166,4 +192,47 @@ fn beside_accounts_only_the_host_is_served() {
     assert_eq!(host.events(), ["message/host"]);
     assert!(host.rules().is_own("bot.example/r"));
     assert!(!host.rules().is_own("x@bot.example"));
+}
+
+/// The line that says what is on, from the limits on.
+fn what_is_on(options: &[(&'static str, OptionValue)]) -> String {
+    let notes = settings(options).introduction();
+    let (_, on) = notes[0].text.split_once("s for each").unwrap();
+    on.to_owned()
+}
+
+#[test]
+fn what_is_on_is_told_and_what_is_secret_is_not() {
+    let secrets = |count| OptionValue::List(vec![text(SECRET); count]);
+    let headers = OptionValue::Table(vec![("X-Key".to_owned(), text("tellnobody"))]);
+    assert_eq!(what_is_on(&[]), "");
+    for (option, value, expected) in [
+        ("component_post_secret", text(SECRET), ", signed"),
+        ("component_post_secret", secrets(1), ", signed"),
+        (
+            "component_post_secret",
+            secrets(2),
+            ", signed with 2 secrets",
+        ),
+        (
+            "component_post_headers",
+            headers,
+            ", with headers of its own",
+        ),
+    ] {
+        assert_eq!(what_is_on(&[(option, value)]), expected);
+    }
+}
+
+#[test]
+fn the_authorization_comes_from_one_place() {
+    let headers = OptionValue::Table(vec![("authorization".to_owned(), text("Bearer x"))]);
+    let url = text("http://me:secret@127.0.0.1:1/");
+    let both = [
+        ("component_post_headers", headers.clone()),
+        ("component_post_url", url),
+    ];
+    let error = read(Scope::Component, &both).unwrap_err();
+    assert_eq!(error.option, "component_post_headers");
+    assert!(read(Scope::Component, &[("component_post_headers", headers)]).is_ok());
 }
