@@ -16,7 +16,7 @@ use super::keep_alive::MAX_IDLE;
 use super::resolver::CachingResolver;
 use super::response::Response;
 use super::sign::Signer;
-use super::tls::{CaFileError, Roots, TlsConnector};
+use super::tls::{Roots, TlsConnector, TlsFileError, TlsFiles};
 use crate::engine::{Budget, Idle, Share};
 
 /// How often a request is sent at most. A connection that the service closes at the moment of its use is
@@ -42,8 +42,8 @@ pub struct Config {
     pub connections: usize,
     /// Bytes of a response's body that are of use.
     pub response_limit: usize,
-    /// A PEM file with the certificate authorities to trust in place of the system's.
-    pub ca_file: Option<String>,
+    /// Whom to trust over TLS, and who to be.
+    pub tls_files: TlsFiles,
 }
 
 /// A web service's URL and the connections to it.
@@ -83,9 +83,9 @@ impl Client {
     /// A client of that kind. No connection is made yet.
     ///
     /// # Errors
-    /// If the file with certificate authorities cannot be used.
-    pub fn new(config: Config) -> Result<Self, CaFileError> {
-        let roots = Roots::new(config.ca_file.as_deref())?;
+    /// If a file for TLS cannot be used.
+    pub fn new(config: Config) -> Result<Self, TlsFileError> {
+        let roots = Roots::new(&config.tls_files)?;
         let agent_config = Agent::config_builder()
             .user_agent(config.user_agent)
             .accept("application/json")
@@ -249,7 +249,7 @@ mod tests {
             connect_timeout: LONG,
             connections: 1,
             response_limit: 5,
-            ca_file: None,
+            tls_files: TlsFiles::default(),
         };
         let post = Post {
             id: "k1",

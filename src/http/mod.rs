@@ -33,6 +33,6 @@ mod wire;
 pub use self::client::{Client, Config, Post};
 pub use self::endpoint::Endpoint;
 pub use self::error::TransportError;
-pub use self::tls::{CaFileError, check_ca_file};
 pub use self::headers::Headers;
 pub use self::sign::Signer;
+pub use self::tls::{ClientFiles, TlsFile, TlsFileError, TlsFiles, check_tls_files};

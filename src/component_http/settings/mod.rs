@@ -9,6 +9,7 @@ pub(crate) mod tests;
 use std::time::Duration;
 
 pub use self::service::Service;
+pub(super) use self::service::{CA_OPTION, CERTIFICATE_OPTION, KEY_OPTION};
 pub use self::stanzas::Forwarded;
 use crate::delivery::{Limits, Load, RetryPolicy};
 use crate::mapping::{Rules, Scope};

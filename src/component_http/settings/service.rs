@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use super::DAY;
-use crate::http::{Endpoint, Headers, Signer};
+use crate::http::{ClientFiles, Endpoint, Headers, Signer, TlsFiles};
 use crate::options::{OptionError, Options};
 
 const URL_OPTION: &str = "component_post_url";
+pub(in crate::component_http) const CA_OPTION: &str = "component_post_ca_file";
+pub(in crate::component_http) const CERTIFICATE_OPTION: &str = "component_post_client_certificate";
+pub(in crate::component_http) const KEY_OPTION: &str = "component_post_client_key";
 const SECRET_OPTION: &str = "component_post_secret";
 const HEADERS_OPTION: &str = "component_post_headers";
 
@@ -21,8 +24,8 @@ pub struct Service {
     pub signer: Option<Signer>,
     /// For opening a connection, TLS included.
     pub connect_timeout: Duration,
-    /// A PEM file with the certificate authorities to trust in place of the system's.
-    pub ca_file: Option<String>,
+    /// Whom to trust over TLS, and who to be.
+    pub tls_files: TlsFiles,
 }
 
 impl Service {
@@ -37,7 +40,7 @@ impl Service {
             signer: signer(options)?,
             endpoint,
             connect_timeout: options.seconds("component_post_connect_timeout", 10.0, 0.01..=DAY)?,
-            ca_file: options.text("component_post_ca_file")?,
+            tls_files: tls_files(options)?,
         })
     }
 
@@ -52,6 +55,9 @@ impl Service {
         if !self.headers.is_empty() {
             on.push_str(", with headers of its own");
         }
+        if self.tls_files.client.is_some() {
+            on.push_str(", with a client certificate");
+        }
         on
     }
 }
@@ -62,6 +68,24 @@ fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
         OptionError::new(URL_OPTION, problem)
     })?;
     Endpoint::parse(&text).map_err(|error| OptionError::new(URL_OPTION, error.to_string()))
+}
+
+fn tls_files(options: &Options) -> Result<TlsFiles, OptionError> {
+    let alone = |option, other: &str| {
+        let problem = format!("is of no use alone: set {other} too, or neither of them");
+        Err(OptionError::new(option, problem))
+    };
+    let files = (options.text(CERTIFICATE_OPTION)?, options.text(KEY_OPTION)?);
+    let client = match files {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(ClientFiles { certificate, key }),
+        (Some(_), None) => return alone(CERTIFICATE_OPTION, KEY_OPTION),
+        (None, Some(_)) => return alone(KEY_OPTION, CERTIFICATE_OPTION),
+    };
+    Ok(TlsFiles {
+        authorities: options.text(CA_OPTION)?,
+        client,
+    })
 }
 
 fn signer(options: &Options) -> Result<Option<Signer>, OptionError> {

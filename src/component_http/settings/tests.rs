@@ -50,7 +50,7 @@ fn what_counts_where_nothing_is_set() {
     assert!(!defaults.retry.at_least_once);
     assert_eq!(defaults.response_limit, 1 << 20);
     assert!(defaults.ordered && defaults.validate_from && !defaults.forwarded.body_only);
-    assert_eq!(defaults.service.ca_file, None);
+    assert_eq!(defaults.service.tls_files.authorities, None);
 }
 
 #[test]
@@ -118,6 +118,14 @@ fn an_unusable_value_is_told_by_its_option() {
         ("component_post_ordered", vec![word(), number(1.0)]),
         ("component_post_body_only", vec![word(), number(3.0)]),
         ("component_post_ca_file", vec![number(1.0), text("")]),
+        (
+            "component_post_client_certificate",
+            vec![number(1.0), text(""), text("/bot.pem")],
+        ),
+        (
+            "component_post_client_key",
+            vec![number(1.0), text("/bot.key")],
+        ),
         (
             "component_post_secret",
             vec![
