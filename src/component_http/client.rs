@@ -29,6 +29,7 @@ pub fn client(settings: &Settings) -> Result<Client, OptionError> {
         connect_timeout: service.connect_timeout,
         connections: settings.concurrency,
         response_limit: settings.response_limit,
+        proxy: service.proxy.clone(),
         tls_files: service.tls_files.clone(),
     };
     Client::new(config).map_err(of_option)

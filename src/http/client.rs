@@ -13,6 +13,7 @@ use super::error::TransportError;
 use super::headers::Headers;
 use super::idle::IdleConnections;
 use super::keep_alive::MAX_IDLE;
+use super::proxy::Proxy;
 use super::resolver::CachingResolver;
 use super::response::Response;
 use super::sign::Signer;
@@ -42,6 +43,8 @@ pub struct Config {
     pub connections: usize,
     /// Bytes of a response's body that are of use.
     pub response_limit: usize,
+    /// A proxy that leads to the service, if one does.
+    pub proxy: Option<Proxy>,
     /// Whom to trust over TLS, and who to be.
     pub tls_files: TlsFiles,
 }
@@ -92,6 +95,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            // Ours is none of ureq's, and none of the environment's.
             .proxy(None)
             .timeout_global(Some(config.timeout))
             .timeout_resolve(Some(config.connect_timeout))
@@ -100,10 +104,11 @@ impl Client {
             .max_idle_connections(config.connections)
             .max_idle_connections_per_host(config.connections)
             .build();
-        let resolver = CachingResolver::default();
+        let resolver = CachingResolver::new(config.proxy.as_ref().map(Proxy::host_and_port));
         let share = Arc::new(Share::new());
         let socket = SocketConnector {
             body_limit: config.response_limit,
+            proxy: config.proxy,
             share: Arc::clone(&share),
         };
         let connector = ().chain(socket).chain(TlsConnector(roots));
@@ -249,6 +254,7 @@ mod tests {
             connect_timeout: LONG,
             connections: 1,
             response_limit: 5,
+            proxy: None,
             tls_files: TlsFiles::default(),
         };
         let post = Post {

@@ -9,6 +9,7 @@ mod chunks;
 mod client;
 mod connection;
 mod connector;
+mod credentials;
 mod endpoint;
 mod error;
 mod head;
@@ -18,6 +19,7 @@ mod keep_alive;
 mod opening;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod proxy;
 mod resolver;
 mod response;
 #[cfg(test)]
@@ -34,5 +36,6 @@ pub use self::client::{Client, Config, Post};
 pub use self::endpoint::Endpoint;
 pub use self::error::TransportError;
 pub use self::headers::Headers;
+pub use self::proxy::Proxy;
 pub use self::sign::Signer;
 pub use self::tls::{ClientFiles, TlsFile, TlsFileError, TlsFiles, check_tls_files};

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::DAY;
-use crate::http::{ClientFiles, Endpoint, Headers, Signer, TlsFiles};
+use crate::http::{ClientFiles, Endpoint, Headers, Proxy, Signer, TlsFiles};
 use crate::options::{OptionError, Options};
 
 const URL_OPTION: &str = "component_post_url";
 pub(in crate::component_http) const CA_OPTION: &str = "component_post_ca_file";
 pub(in crate::component_http) const CERTIFICATE_OPTION: &str = "component_post_client_certificate";
 pub(in crate::component_http) const KEY_OPTION: &str = "component_post_client_key";
+const PROXY_OPTION: &str = "component_post_proxy";
 const SECRET_OPTION: &str = "component_post_secret";
 const HEADERS_OPTION: &str = "component_post_headers";
 
@@ -24,6 +25,8 @@ pub struct Service {
     pub signer: Option<Signer>,
     /// For opening a connection, TLS included.
     pub connect_timeout: Duration,
+    /// What leads to it, if that is a proxy.
+    pub proxy: Option<Proxy>,
     /// Whom to trust over TLS, and who to be.
     pub tls_files: TlsFiles,
 }
@@ -40,6 +43,7 @@ impl Service {
             signer: signer(options)?,
             endpoint,
             connect_timeout: options.seconds("component_post_connect_timeout", 10.0, 0.01..=DAY)?,
+            proxy: proxy(options)?,
             tls_files: tls_files(options)?,
         })
     }
@@ -58,6 +62,9 @@ impl Service {
         if self.tls_files.client.is_some() {
             on.push_str(", with a client certificate");
         }
+        if let Some(proxy) = &self.proxy {
+            on.push_str(&format!(", through the proxy {}", proxy.origin()));
+        }
         on
     }
 }
@@ -68,6 +75,15 @@ fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
         OptionError::new(URL_OPTION, problem)
     })?;
     Endpoint::parse(&text).map_err(|error| OptionError::new(URL_OPTION, error.to_string()))
+}
+
+fn proxy(options: &Options) -> Result<Option<Proxy>, OptionError> {
+    let Some(text) = options.text(PROXY_OPTION)? else {
+        return Ok(None);
+    };
+    Proxy::parse(&text)
+        .map(Some)
+        .map_err(|error| OptionError::new(PROXY_OPTION, error.to_string()))
 }
 
 fn tls_files(options: &Options) -> Result<TlsFiles, OptionError> {

@@ -127,6 +127,17 @@ fn an_unusable_value_is_told_by_its_option() {
             vec![number(1.0), text("/bot.key")],
         ),
         (
+            "component_post_proxy",
+            vec![
+                number(1.0),
+                text(""),
+                text("tellnobody:3128"),
+                text("https://tellnobody/"),
+                text("http://me:tellnobody@h/path"),
+                text("socks5://tellnobody@h"),
+            ],
+        ),
+        (
             "component_post_secret",
             vec![
                 number(1.0),
@@ -226,6 +237,11 @@ fn what_is_on_is_told_and_what_is_secret_is_not() {
             "component_post_headers",
             headers,
             ", with headers of its own",
+        ),
+        (
+            "component_post_proxy",
+            text("http://me:tellnobody@proxy.test:3128"),
+            ", through the proxy http://proxy.test:3128",
         ),
     ] {
         assert_eq!(what_is_on(&[(option, value)]), expected);
