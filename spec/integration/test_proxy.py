@@ -8,8 +8,8 @@ from harness import behaviours, config
 from harness.backend import Backend
 from harness.bot import Bot
 from harness.certificates import Certificates
-from harness.proxy import Proxy
 from harness.prosody import free_port
+from harness.proxy import Proxy
 from harness.waiting import wait_until
 
 PROXIES = ["http", "socks5"]

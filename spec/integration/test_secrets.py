@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from harness import behaviours, bot as bots
+from harness import behaviours
 from harness.config import component
 from harness.prosody import free_port
 
