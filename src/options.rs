@@ -17,6 +17,8 @@ pub enum OptionValue {
     Text(String),
     /// A table's array part, or the items of a set.
     List(Vec<OptionValue>),
+    /// A table with names alone, sorted by them.
+    Table(Vec<(String, OptionValue)>),
     /// Something else, by the name of its Lua type.
     Other(&'static str),
 }
@@ -28,7 +30,7 @@ impl OptionValue {
             OptionValue::Boolean(_) => "a boolean",
             OptionValue::Number(_) => "a number",
             OptionValue::Text(_) => "a string",
-            OptionValue::List(_) => "a table",
+            OptionValue::List(_) | OptionValue::Table(_) => "a table",
             OptionValue::Other(type_) => type_,
         }
     }
@@ -181,6 +183,33 @@ impl<'a> Options<'a> {
             .map(Some)
     }
 
+    /// The names and strings of a table, which may be empty.
+    ///
+    /// # Errors
+    /// If the value is something else, or has something else in it.
+    pub fn table(&self, option: &'static str) -> Result<Vec<(String, String)>, OptionError> {
+        let fields = match (self.0)(option) {
+            OptionValue::Absent => return Ok(Vec::new()),
+            OptionValue::List(items) if items.is_empty() => return Ok(Vec::new()),
+            OptionValue::Table(fields) => fields,
+            OptionValue::List(_) => {
+                let problem = "must be a table of names and strings, not a list";
+                return Err(OptionError::new(option, problem));
+            }
+            other => return Err(wrong(option, "a table of names and strings", &other)),
+        };
+        fields
+            .into_iter()
+            .map(|(name, value)| match value {
+                OptionValue::Text(text) => Ok((name, text)),
+                other => {
+                    let problem = format!("must hold strings only, not {}", other.describe());
+                    Err(OptionError::new(option, problem))
+                }
+            })
+            .collect()
+    }
+
     fn number(
         &self,
         option: &'static str,
@@ -299,6 +328,23 @@ mod tests {
         );
         assert!(read(OptionValue::List(vec![OptionValue::Number(1.0)])).is_err());
         assert!(read(OptionValue::Other("a function")).is_err());
+    }
+
+    #[test]
+    fn tables_of_strings() {
+        let read = |value| with(value, |options| options.table("t"));
+        let table = |value| OptionValue::Table(vec![("a".to_owned(), value)]);
+        assert_eq!(read(OptionValue::Absent), Ok(Vec::new()));
+        assert_eq!(read(OptionValue::List(Vec::new())), Ok(Vec::new()));
+        let expected = vec![("a".to_owned(), "b".to_owned())];
+        assert_eq!(read(table(text("b"))), Ok(expected));
+        for bad in [
+            table(OptionValue::Number(1.0)),
+            OptionValue::List(vec![text("a")]),
+            text("a"),
+        ] {
+            assert!(read(bad).is_err());
+        }
     }
 
     #[test]

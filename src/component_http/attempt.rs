@@ -88,7 +88,7 @@ impl PostJob {
         let envelope = &stanza.envelope;
         let body = request::encode(stanza);
         let post = Post {
-            idempotency_key: &format!("{:016x}-{}", self.nonce, self.attempt.id),
+            id: &format!("{:016x}-{}", self.nonce, self.attempt.id),
             body: &body,
             timeout: self.remaining()?,
         };

@@ -1,8 +1,9 @@
 //! The HTTP client of a component: what it has to know, and what its errors mean here.
 
 use super::Settings;
+use super::settings::{CA_OPTION, CERTIFICATE_OPTION, KEY_OPTION};
 use crate::delivery::{AttemptFailure, NoAnswer};
-use crate::http::{self, CaFileError, Client, Config, TransportError};
+use crate::http::{self, Client, Config, TlsFile, TlsFileError, TransportError};
 use crate::mapping::Unusable;
 use crate::options::OptionError;
 
@@ -16,31 +17,39 @@ const USER_AGENT: &str = concat!(
 /// The client for the service that the settings name. No connection is made yet.
 ///
 /// # Errors
-/// If the file with certificate authorities cannot be used.
+/// If a file for TLS cannot be used.
 pub fn client(settings: &Settings) -> Result<Client, OptionError> {
+    let service = &settings.service;
     let config = Config {
-        endpoint: settings.endpoint.clone(),
+        endpoint: service.endpoint.clone(),
         user_agent: USER_AGENT,
+        headers: service.headers.clone(),
+        signer: service.signer.clone(),
         timeout: settings.timeout,
-        connect_timeout: settings.connect_timeout,
+        connect_timeout: service.connect_timeout,
         connections: settings.concurrency,
         response_limit: settings.response_limit,
-        ca_file: settings.ca_file.clone(),
+        proxy: service.proxy.clone(),
+        tls_files: service.tls_files.clone(),
     };
     Client::new(config).map_err(of_option)
 }
 
-/// Whether the [`client`] could use the file with certificate authorities.
+/// Whether the [`client`] could use the files for TLS.
 ///
 /// # Errors
 /// If it could not.
-pub fn check_ca_file(settings: &Settings) -> Result<(), OptionError> {
-    let file = settings.ca_file.as_deref();
-    file.map_or(Ok(()), http::check_ca_file).map_err(of_option)
+pub fn check_tls_files(settings: &Settings) -> Result<(), OptionError> {
+    http::check_tls_files(&settings.service.tls_files).map_err(of_option)
 }
 
-fn of_option(error: CaFileError) -> OptionError {
-    OptionError::new("component_post_ca_file", error.to_string())
+fn of_option(error: TlsFileError) -> OptionError {
+    let option = match error.file {
+        TlsFile::Authorities => CA_OPTION,
+        TlsFile::Certificate => CERTIFICATE_OPTION,
+        TlsFile::Key => KEY_OPTION,
+    };
+    OptionError::new(option, error.to_string())
 }
 
 impl From<TransportError> for AttemptFailure {

@@ -17,7 +17,7 @@ pub(crate) mod settings;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use client::{check_ca_file, client};
+pub(crate) use client::{check_tls_files, client};
 pub(crate) use driver::{Batch, Driver};
 use observer::Observer;
 use outage::Outage;

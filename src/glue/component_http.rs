@@ -12,7 +12,7 @@ use mlua::{
 use super::effects::Effects;
 use super::options;
 use super::walk::{self, Captured};
-use crate::component_http::{Batch, Driver, Settings, check_ca_file, client, local};
+use crate::component_http::{Batch, Driver, Settings, check_tls_files, client, local};
 use crate::mapping::Scope;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
@@ -79,8 +79,8 @@ pub fn check(
     _: &Lua,
     (host, is_virtual_host, get_option): (String, bool, Function),
 ) -> mlua::Result<Option<String>> {
-    let checked =
-        settings(&host, is_virtual_host, &get_option).and_then(|settings| check_ca_file(&settings));
+    let checked = settings(&host, is_virtual_host, &get_option)
+        .and_then(|settings| check_tls_files(&settings));
     Ok(checked.err().map(|error| format!("{host}: {error}")))
 }
 

@@ -2,7 +2,10 @@
 
 use std::{error, fmt, io};
 
+use rustls::AlertDescription;
 use ureq::Error;
+
+use super::proxy::TunnelError;
 
 /// Why a connection is of no use any more. Travels through ureq inside an [`io::Error`] of a kind that
 /// ureq never takes for the regular end of a response.
@@ -21,6 +24,13 @@ pub(super) enum Broken {
     TooLong(u64),
     /// Happens when chunks do not follow each other as they should (RFC 9112 §7.1).
     Chunks,
+    /// Happens when no connection to the proxy comes about.
+    NoProxy(io::Error),
+    /// Happens when a proxy does not lead to the service.
+    Tunnel(TunnelError),
+    /// Happens when the service does not take the certificate that it has asked for, or misses one. With
+    /// TLS 1.3 it says so only after the handshake, but reads no request before that.
+    ClientCertificate(AlertDescription),
     /// Happens when the answer to a TLS handshake is something else, as from a port for plain HTTP.
     NotTls,
     /// Happens when the service closes the connection in place of a TLS handshake.
@@ -57,6 +67,17 @@ impl fmt::Display for Broken {
                 "with what is beside its body it has more than {limit} bytes"
             ),
             Broken::Chunks => f.write_str("the chunks of its body are broken"),
+            Broken::NoProxy(error) => write!(f, "no connection to the proxy: {error}"),
+            Broken::Tunnel(error) => error.fmt(f),
+            Broken::ClientCertificate(AlertDescription::CertificateRequired) => {
+                f.write_str("the service asks for a client certificate")
+            }
+            Broken::ClientCertificate(alert) => {
+                write!(
+                    f,
+                    "the service does not take the client certificate: {alert:?}"
+                )
+            }
             Broken::NotTls => f.write_str("the service does not speak TLS (is it http://?)"),
             Broken::NoHandshake => f.write_str(
                 "the service closed the connection in place of a TLS handshake (is it http://?)",

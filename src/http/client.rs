@@ -1,20 +1,24 @@
 //! What POSTs to one URL.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::Response as HttpResponse;
+use ureq::http::{HeaderMap, Response as HttpResponse};
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body};
 
 use super::connector::SocketConnector;
 use super::endpoint::Endpoint;
 use super::error::TransportError;
+use super::headers::Headers;
 use super::idle::IdleConnections;
 use super::keep_alive::MAX_IDLE;
+use super::post::{Caller, Post};
+use super::proxy::Proxy;
 use super::resolver::CachingResolver;
 use super::response::Response;
-use super::tls::{CaFileError, Roots, TlsConnector};
+use super::sign::Signer;
+use super::tls::{Roots, TlsConnector, TlsFileError, TlsFiles};
 use crate::engine::{Budget, Idle, Share};
 
 /// How often a request is sent at most. A connection that the service closes at the moment of its use is
@@ -28,6 +32,10 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// What requests call themselves.
     pub user_agent: &'static str,
+    /// What they have in their head beside what they need.
+    pub headers: Headers,
+    /// Who signs them, if they are signed.
+    pub signer: Option<Signer>,
     /// For a whole request with its response, as a rule.
     pub timeout: Duration,
     /// For opening a connection, TLS included.
@@ -36,14 +44,17 @@ pub struct Config {
     pub connections: usize,
     /// Bytes of a response's body that are of use.
     pub response_limit: usize,
-    /// A PEM file with the certificate authorities to trust in place of the system's.
-    pub ca_file: Option<String>,
+    /// A proxy that leads to the service, if one does.
+    pub proxy: Option<Proxy>,
+    /// Whom to trust over TLS, and who to be.
+    pub tls_files: TlsFiles,
 }
 
 /// A web service's URL and the connections to it.
 #[derive(Debug)]
 pub struct Client {
-    endpoint: Endpoint,
+    url: String,
+    caller: Caller,
     timeout: Duration,
     agent: Agent,
     resolver: CachingResolver,
@@ -51,30 +62,20 @@ pub struct Client {
     idle: Arc<IdleConnections>,
 }
 
-/// One request.
-#[derive(Debug)]
-pub struct Post<'a> {
-    /// The same for whatever is one request to the service, however often it is sent.
-    pub idempotency_key: &'a str,
-    /// The JSON.
-    pub body: &'a [u8],
-    /// For the whole of it, the response's body included.
-    pub timeout: Duration,
-}
-
 impl Client {
     /// A client of that kind. No connection is made yet.
     ///
     /// # Errors
-    /// If the file with certificate authorities cannot be used.
-    pub fn new(config: Config) -> Result<Self, CaFileError> {
-        let roots = Roots::new(config.ca_file.as_deref())?;
+    /// If a file for TLS cannot be used.
+    pub fn new(config: Config) -> Result<Self, TlsFileError> {
+        let roots = Roots::new(&config.tls_files)?;
         let agent_config = Agent::config_builder()
             .user_agent(config.user_agent)
             .accept("application/json")
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            // Ours is none of ureq's, and none of the environment's.
             .proxy(None)
             .timeout_global(Some(config.timeout))
             .timeout_resolve(Some(config.connect_timeout))
@@ -83,10 +84,11 @@ impl Client {
             .max_idle_connections(config.connections)
             .max_idle_connections_per_host(config.connections)
             .build();
-        let resolver = CachingResolver::default();
+        let resolver = CachingResolver::new(config.proxy.as_ref().map(Proxy::host_and_port));
         let share = Arc::new(Share::new());
         let socket = SocketConnector {
             body_limit: config.response_limit,
+            proxy: config.proxy,
             share: Arc::clone(&share),
         };
         let connector = ().chain(socket).chain(TlsConnector(roots));
@@ -98,7 +100,8 @@ impl Client {
         let known: Weak<dyn Idle> = Arc::downgrade(&idle) as _;
         share.on_shortage(known);
         Ok(Client {
-            endpoint: config.endpoint,
+            caller: Caller::new(&config.endpoint, config.headers, config.signer),
+            url: config.endpoint.url,
             timeout: config.timeout,
             agent,
             resolver,
@@ -115,24 +118,30 @@ impl Client {
     /// If there is no response.
     pub fn post(&self, post: &Post) -> Result<Response, TransportError> {
         let deadline = Instant::now() + post.timeout;
+        let head = self.caller.head(post, SystemTime::now());
+        let head = head.map_err(ureq::Error::from)?;
         let mut attempt = 1;
         loop {
-            match self.post_once(post, deadline).map_err(TransportError::from) {
+            match self
+                .post_once(post, &head, deadline)
+                .map_err(TransportError::from)
+            {
                 Err(TransportError::Undelivered(_)) if attempt < ATTEMPTS => attempt += 1,
                 result => return result.map(Response::new),
             }
         }
     }
 
-    fn post_once(&self, post: &Post, deadline: Instant) -> Result<HttpResponse<Body>, ureq::Error> {
-        let endpoint = &self.endpoint;
-        let mut request = self
-            .agent
-            .post(&endpoint.url)
-            .header("content-type", "application/json")
-            .header("idempotency-key", post.idempotency_key);
-        if let Some(authorization) = &endpoint.authorization {
-            request = request.header("authorization", authorization);
+    fn post_once(
+        &self,
+        post: &Post,
+        head: &HeaderMap,
+        deadline: Instant,
+    ) -> Result<HttpResponse<Body>, ureq::Error> {
+        let mut request = self.agent.post(&self.url);
+        // There are none if the URL is none, which is told when the request is sent.
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(head.clone());
         }
         let left = deadline.saturating_duration_since(Instant::now());
         // The agent's own time-out serves whoever has the whole time before him.
@@ -194,14 +203,17 @@ mod tests {
         let config = Config {
             endpoint: Endpoint::parse(url).unwrap(),
             user_agent: "test",
+            headers: Headers::new([("X-Key", "käse")]).unwrap(),
+            signer: None,
             timeout: LONG,
             connect_timeout: LONG,
             connections: 1,
             response_limit: 5,
-            ca_file: None,
+            proxy: None,
+            tls_files: TlsFiles::default(),
         };
         let post = Post {
-            idempotency_key: "k1",
+            id: "k1",
             body: b"{}",
             timeout: LONG,
         };
@@ -210,12 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_a_key_and_credentials_and_brings_a_body() {
+    fn a_request_has_an_id_and_credentials_and_brings_a_body() {
         let (body, request) = post(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
         assert_eq!(body.unwrap(), b"hello");
         for line in [
             "POST /path HTTP/1.1",
             "idempotency-key: k1",
+            "webhook-id: k1",
+            "x-key: käse",
             "authorization: Basic bWU6c2VjcmV0",
             "user-agent: test",
         ] {

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use ureq::{Error, Timeout};
 
+use super::broken::Broken;
 use super::connection::Connection;
 use super::opening;
+use super::proxy::Proxy;
 use super::socket::Socket;
 use crate::engine::Share;
 
@@ -16,6 +18,8 @@ use crate::engine::Share;
 pub(super) struct SocketConnector {
     /// Bytes of a body that are of use.
     pub(super) body_limit: usize,
+    /// What leads to the service; the addresses of connections are its own then.
+    pub(super) proxy: Option<Proxy>,
     /// Of the descriptors that there are.
     pub(super) share: Arc<Share>,
 }
@@ -34,11 +38,25 @@ impl Connector<()> for SocketConnector {
         // To wait for a permit counts for the whole exchange, not as connecting.
         let end = Instant::now() + time_left(details);
         let permit = self.share.take(end)?;
-        let stream = opening::connect(details, end.min(Instant::now() + *details.timeout.after))?;
+        let deadline = end.min(Instant::now() + *details.timeout.after);
+        let stream = opening::connect(details, deadline).map_err(|error| self.blame(error))?;
         stream.set_nodelay(true)?;
-        let socket = Socket::new(stream, Some(permit));
+        let mut socket = Socket::new(stream, Some(permit));
         (details.register_shutdown)(socket.interrupt())?;
+        if let Some(proxy) = &self.proxy {
+            proxy.open_tunnel(&mut socket, details.uri, deadline, details.timeout)?;
+        }
         Ok(Some(Connection::new(socket, self.body_limit)))
+    }
+}
+
+impl SocketConnector {
+    /// Says of what fails that it was on the way to the proxy.
+    fn blame(&self, error: Error) -> Error {
+        match error {
+            Error::Io(error) if self.proxy.is_some() => Broken::NoProxy(error).into(),
+            error => error,
+        }
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::percent_decode_str;
 use url::Url;
+
+use super::credentials::Credentials;
 
 /// Bytes that a URL may have, without credentials and encoded. RFC 9110 §4.1 asks for 8,000 at least.
 pub(super) const MAX_URL: usize = 8192;
@@ -73,6 +72,11 @@ impl Endpoint {
     pub fn origin(&self) -> &str {
         &self.origin
     }
+
+    /// Whether the URL has a user or a password.
+    pub fn has_credentials(&self) -> bool {
+        self.authorization.is_some()
+    }
 }
 
 impl fmt::Display for EndpointError {
@@ -104,22 +108,19 @@ fn names_a_host(url: &str) -> bool {
 }
 
 fn authorization(url: &Url) -> Result<Option<String>, EndpointError> {
-    let password = url.password().unwrap_or_default();
-    if url.username().is_empty() && password.is_empty() {
-        return Ok(None);
+    match Credentials::of(url) {
+        Some(credentials) if credentials.len() > MAX_CREDENTIALS => {
+            Err(EndpointError::LongCredentials)
+        }
+        credentials => Ok(credentials.map(|credentials| credentials.basic())),
     }
-    let mut credentials: Vec<u8> = percent_decode_str(url.username()).collect();
-    credentials.push(b':');
-    credentials.extend(percent_decode_str(password));
-    if credentials.len() > MAX_CREDENTIALS {
-        return Err(EndpointError::LongCredentials);
-    }
-    Ok(Some(format!("Basic {}", BASE64.encode(credentials))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
 
     #[test]
     fn credentials_leave_the_url() {

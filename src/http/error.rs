@@ -10,7 +10,7 @@ use super::broken::Broken;
 /// carried out the request all the same. The reasons are for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportError {
-    /// Happens when no connection comes about: name, address, port, TLS. Nothing of the request has
+    /// Happens when no connection comes about: name, address, port, proxy, TLS. Nothing of the request has
     /// reached the service.
     NoConnection(String),
     /// Happens when it takes longer than that is allowed to take to open a connection. Nothing of the
@@ -70,9 +70,13 @@ impl From<&Broken> for TransportError {
             Broken::NeverDelivered => TransportError::Undelivered(reason),
             Broken::Lost(_) | Broken::Unasked => TransportError::Lost(reason),
             Broken::TooLong(_) | Broken::Chunks => TransportError::NotHttp(reason),
-            Broken::NotTls | Broken::NoHandshake | Broken::Handshake(_) | Broken::NoRoots(_) => {
-                TransportError::NoConnection(reason)
-            }
+            Broken::NoProxy(_)
+            | Broken::Tunnel(_)
+            | Broken::NotTls
+            | Broken::NoHandshake
+            | Broken::Handshake(_)
+            | Broken::ClientCertificate(_)
+            | Broken::NoRoots(_) => TransportError::NoConnection(reason),
         }
     }
 }

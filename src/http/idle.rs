@@ -65,6 +65,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let socket = SocketConnector {
             body_limit: 0,
+            proxy: None,
             share: Arc::new(Share::new()),
         };
         let config = Agent::config_builder()

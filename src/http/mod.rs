@@ -9,18 +9,23 @@ mod chunks;
 mod client;
 mod connection;
 mod connector;
+mod credentials;
 mod endpoint;
 mod error;
 mod head;
+mod headers;
 mod idle;
 mod keep_alive;
 mod opening;
+mod post;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod proxy;
 mod resolver;
 mod response;
 #[cfg(test)]
 mod script;
+mod sign;
 mod socket;
 mod socket_timeouts;
 mod tcp;
@@ -28,7 +33,11 @@ mod timeout;
 mod tls;
 mod wire;
 
-pub use self::client::{Client, Config, Post};
+pub use self::client::{Client, Config};
 pub use self::endpoint::Endpoint;
 pub use self::error::TransportError;
-pub use self::tls::{CaFileError, check_ca_file};
+pub use self::headers::Headers;
+pub use self::post::Post;
+pub use self::proxy::Proxy;
+pub use self::sign::Signer;
+pub use self::tls::{ClientFiles, TlsFile, TlsFileError, TlsFiles, check_tls_files};

@@ -24,9 +24,13 @@ const FRESH: Duration = Duration::from_secs(30);
 /// every request starts a thread.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Resolves the one name of one service. Copies share what they know.
+/// Resolves the one name of one service, or of the proxy that leads there. Copies share what they know.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CachingResolver(Arc<Cache>);
+pub(super) struct CachingResolver {
+    cache: Arc<Cache>,
+    /// The proxy's host and port, whose addresses are asked for in place of the service's.
+    proxy: Option<String>,
+}
 
 #[derive(Debug, Default)]
 struct Cache {
@@ -57,10 +61,18 @@ struct Failed {
 }
 
 impl CachingResolver {
+    /// Knows nothing yet.
+    pub(super) fn new(proxy: Option<String>) -> Self {
+        CachingResolver {
+            cache: Arc::default(),
+            proxy,
+        }
+    }
+
     /// Nobody waits for a look-up any more. One that is under way is left to its thread.
     pub(super) fn close(&self) {
-        self.0.lock().closed = true;
-        self.0.changed.notify_all();
+        self.cache.lock().closed = true;
+        self.cache.changed.notify_all();
     }
 }
 
@@ -74,11 +86,14 @@ impl Resolver for CachingResolver {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(Error::BadUri("no scheme or host".to_owned()));
         };
-        let name = DefaultResolver::host_and_port(scheme, authority)
-            .ok_or_else(|| Error::BadUri("no port".to_owned()))?;
+        let name = match &self.proxy {
+            Some(proxy) => proxy.clone(),
+            None => DefaultResolver::host_and_port(scheme, authority)
+                .ok_or_else(|| Error::BadUri("no port".to_owned()))?,
+        };
         let addresses = match name.parse() {
             Ok(address) => vec![address],
-            Err(_) => self.0.look_up(name, timeout)?,
+            Err(_) => self.cache.look_up(name, timeout)?,
         };
         let mut resolved = self.empty();
         // What ureq's type has room for.
@@ -191,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn through_a_proxy_it_is_the_proxy_s_addresses() {
+        let resolver = CachingResolver::new(Some("127.0.0.1:3128".to_owned()));
+        let uri = "https://bot.test/".parse().unwrap();
+        let found = resolver
+            .resolve(&uri, &Config::default(), NextTimeout::default())
+            .unwrap();
+        assert_eq!(&found[..], ["127.0.0.1:3128".parse().unwrap()]);
+    }
+
+    #[test]
     fn a_name_is_looked_up_once_in_a_while_and_one_at_a_time() {
         let start = Instant::now();
         let mut known = Known::default();
@@ -236,9 +261,9 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_look_up_beyond_the_end() {
         let resolver = CachingResolver::default();
-        resolver.0.lock().looking = true;
+        resolver.cache.lock().looking = true;
         let waiting = std::thread::spawn({
-            let cache = Arc::clone(&resolver.0);
+            let cache = Arc::clone(&resolver.cache);
             move || {
                 let timeout = NextTimeout {
                     after: Duration::from_secs(60).into(),

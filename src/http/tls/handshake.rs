@@ -48,6 +48,7 @@ fn in_handshake(error: Error) -> Error {
         return error;
     };
     let cause = match Broken::of(&error) {
+        Some(Broken::ClientCertificate(_)) => return Error::Io(error),
         Some(Broken::Lost(lost)) => lost.get_ref(),
         _ => None,
     };

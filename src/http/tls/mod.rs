@@ -3,7 +3,9 @@
 //! ureq's own keeps buffers of 8 KiB that bound the head of a response, reads the end of a TCP connection
 //! as the end of a body, and does not see what is left inside rustls when a response has ended.
 
+mod files;
 mod handshake;
+mod identity;
 mod named;
 #[cfg(test)]
 mod peer;
@@ -19,8 +21,9 @@ use ureq::Error;
 use ureq::http::Uri;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, Either, time};
 
+pub use self::files::{ClientFiles, TlsFile, TlsFileError, TlsFiles};
 pub(super) use self::roots::Roots;
-pub use self::roots::{CaFileError, check_ca_file};
+pub use self::roots::check_tls_files;
 use self::socket::TlsSocket;
 use super::broken::Broken;
 use super::connection::Connection;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use rustls::ClientConnection;
+use rustls::{AlertDescription, ClientConnection};
 use ureq::Error;
 use ureq::unversioned::transport::NextTimeout;
 
@@ -125,8 +125,7 @@ impl TlsSocket {
         let came = self
             .socket
             .receive(timeout, &mut |bytes| records.extend_from_slice(bytes))?;
-        self.decrypt(&records, take)
-            .map_err(|error| Broken::Lost(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        self.decrypt(&records, take).map_err(broken)?;
         Ok(came)
     }
 
@@ -151,6 +150,26 @@ impl TlsSocket {
             }
         }
         Ok(())
+    }
+}
+
+fn broken(error: rustls::Error) -> Broken {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, UnknownCA, UnsupportedCertificate,
+    };
+    match error {
+        rustls::Error::AlertReceived(
+            alert @ (AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | UnknownCA
+            | UnsupportedCertificate),
+        ) => Broken::ClientCertificate(alert),
+        error => Broken::Lost(io::Error::new(io::ErrorKind::InvalidData, error)),
     }
 }
 

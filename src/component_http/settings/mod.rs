@@ -1,0 +1,121 @@
+//! What an admin can set for one component, checked.
+
+mod introduction;
+mod service;
+mod stanzas;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::time::Duration;
+
+pub use self::service::Service;
+pub(super) use self::service::{CA_OPTION, CERTIFICATE_OPTION, KEY_OPTION};
+pub use self::stanzas::Forwarded;
+use crate::delivery::{Limits, Load, RetryPolicy};
+use crate::mapping::{Rules, Scope};
+use crate::options::{OptionError, Options};
+
+const DELIVERY_OPTION: &str = "component_post_delivery";
+
+/// The settings of one component.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The host that the component serves, prepared.
+    pub host: String,
+    /// Whose stanzas it takes.
+    pub scope: Scope,
+    /// Its name for service discovery.
+    pub name: Option<String>,
+    /// Where to POST, and how.
+    pub service: Service,
+    /// Which stanzas are POSTed.
+    pub forwarded: Forwarded,
+    /// For one whole exchange.
+    pub timeout: Duration,
+    /// Exchanges in flight at most.
+    pub concurrency: usize,
+    /// Stanzas waiting at most.
+    pub queue_size: usize,
+    /// Bytes of XML waiting at most.
+    pub queue_bytes: usize,
+    /// What is tried again.
+    pub retry: RetryPolicy,
+    /// Bytes of a response at most.
+    pub response_limit: usize,
+    /// Whether the stanzas of one conversation are POSTed one after the other.
+    pub ordered: bool,
+    /// Whether a reply has to come from this host.
+    pub validate_from: bool,
+}
+
+/// A day: more than any sensible time-out, and far from where arithmetic ends.
+const DAY: f64 = 86_400.0;
+
+impl Settings {
+    /// Reads the options of the component at that host.
+    ///
+    /// # Errors
+    /// The first option that is missing or unusable.
+    pub fn read(host: &str, scope: Scope, options: &Options) -> Result<Settings, OptionError> {
+        Ok(Settings {
+            host: host.to_owned(),
+            scope,
+            name: options.text("name")?,
+            service: Service::read(options)?,
+            forwarded: Forwarded::read(options)?,
+            timeout: options.seconds("component_post_timeout", 30.0, 0.01..=DAY)?,
+            concurrency: options.integer("component_post_concurrency", 256, 1..=10_000)?,
+            queue_size: options.integer("component_post_queue_size", 10_000, 0..=100_000_000)?,
+            queue_bytes: options.integer(
+                "component_post_queue_bytes",
+                67_108_864,
+                1..=1_099_511_627_776,
+            )?,
+            retry: RetryPolicy {
+                retry_for: options.seconds("component_post_retry_for", 30.0, 0.0..=DAY)?,
+                at_least_once: at_least_once(options)?,
+            },
+            response_limit: options.integer(
+                "component_post_response_limit",
+                1_048_576,
+                1..=1_073_741_824,
+            )?,
+            ordered: options.boolean("component_post_ordered", true)?,
+            validate_from: options.boolean("validate_from_addresses", true)?,
+        })
+    }
+
+    /// What they say of the exchanges.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            concurrency: self.concurrency,
+            queue: Load {
+                stanzas: self.queue_size,
+                bytes: self.queue_bytes,
+            },
+            timeout: self.timeout,
+            ordered: self.ordered,
+            retry: self.retry,
+        }
+    }
+
+    /// What they say of the stanzas that the component sends.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            host: &self.host,
+            scope: self.scope,
+            validate_from: self.validate_from,
+        }
+    }
+}
+
+fn at_least_once(options: &Options) -> Result<bool, OptionError> {
+    match options.text(DELIVERY_OPTION)?.as_deref() {
+        None | Some("at-most-once") => Ok(false),
+        Some("at-least-once") => Ok(true),
+        Some(_) => Err(OptionError::new(
+            DELIVERY_OPTION,
+            "must be \"at-most-once\" or \"at-least-once\"",
+        )),
+    }
+}
