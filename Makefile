@@ -58,7 +58,7 @@ demo-proxy: ## Send iq requests through a Prosody of its own to the clients of a
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl --optional node php ruby
+	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv --optional node npm php ruby
 	@$(MAKE) --no-print-directory test-rust test-model test-lua test-memory test-integration
 
 MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model
@@ -83,8 +83,25 @@ test-lua: all ## Run the tests of the library inside Lua, beside Prosody's own m
 test-memory: all ## Run those of the library itself under valgrind, which sees every access to memory
 	$(IN_LUA) valgrind --quiet --error-exitcode=1 $(RUN_BUSTED) spec/library_spec.lua
 
+# Debian has none of the libraries that verify signatures.
+SERVICES := target/services
+SERVICES_OF_TESTS := spec/integration/services
+
+.PHONY: services
+services: $(SERVICES)/python.installed $(if $(shell command -v npm),$(SERVICES)/javascript.installed)
+
+$(SERVICES)/python.installed: $(SERVICES_OF_TESTS)/requirements.txt
+	$(PYTHON) -m venv --clear $(SERVICES)/python
+	$(SERVICES)/python/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+$(SERVICES)/javascript.installed: $(SERVICES_OF_TESTS)/package.json
+	install -D -m 644 $< $(SERVICES)/package.json
+	npm install --silent --no-audit --no-fund --prefix $(SERVICES)
+	touch $@
+
 .PHONY: test-integration
-test-integration: all ## Run the tests on a real Prosody
+test-integration: all services ## Run the tests on a real Prosody
 	$(ON_PROSODY) $(PYTHON) -m pytest -ra spec/integration
 
 .PHONY: chaos

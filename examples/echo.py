@@ -1,9 +1,16 @@
 #!/usr/bin/env python3
-"""Answers every message with its own text. Run: python3 echo.py [PORT]"""
+"""Answers every message with its own text. Run: [WEBHOOK_SECRET=whsec_…] python3 echo.py [PORT]"""
 
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# With component_post_secret, only requests that are signed with it count: pip install standardwebhooks
+webhook = None
+if "WEBHOOK_SECRET" in os.environ:
+    from standardwebhooks import Webhook, WebhookVerificationError
+    webhook = Webhook(os.environ["WEBHOOK_SECRET"])
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -11,7 +18,13 @@ class Echo(BaseHTTPRequestHandler):
     wbufsize = -1  # sends head and body in one packet
 
     def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if webhook:
+            try:
+                webhook.verify(content, dict(self.headers))
+            except WebhookVerificationError as error:
+                return self.send_error(401, str(error))
+        request = json.loads(content)
         print("received", json.dumps(request), flush=True)
         # No body, for instance "is typing": an empty object means no reply.
         reply = {"body": request["body"]} if "body" in request else {}

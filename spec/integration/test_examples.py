@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from harness import services
 from harness.client import Component
 from harness.config import component
 from harness.installation import REPOSITORY, document
@@ -28,11 +29,15 @@ ECHO_BOTS = {
 }
 
 
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+
 @contextlib.contextmanager
-def served_by(*command):
+def served_by(*command, environment=None, **options):
     """A running bot with a Prosody that posts to it; gives the bot and a component to talk to it from."""
-    with (WebService(*command) as bot,
-          Prosody([component(BOT_HOST, component_post_url=bot.url)]) as prosody,
+    with (WebService(*command, environment=environment) as bot,
+          Prosody([component(BOT_HOST, component_post_url=bot.url, **options)]) as prosody,
           contextlib.closing(Component(prosody.component_port, "peers.test", COMPONENT_SECRET)) as peers):
         yield bot, peers
 
@@ -95,6 +100,21 @@ def test_the_bot_of_the_readme_answers_a_message_with_its_text(tmp_path):
         alice.send("message", TYPING, to=BOT_JID, type="chat")
         alice.say(BOT_JID, "there")
         assert alice.receive().body == "there"
+
+
+@pytest.mark.parametrize("language", ["node", "python"])
+@pytest.mark.parametrize("secret, answer", [(SECRET, "hello"), (OTHER_SECRET, None), (None, None)])
+def test_echo_bots_with_a_secret_answer_only_what_is_signed_with_it(language, secret, answer):
+    command = {"node": (services.node, *ECHO_BOTS["node"][1:]), "python": (services.python, *ECHO_BOTS["python"][1:])}
+    interpreter, *arguments = command[language]
+    environment = {"WEBHOOK_SECRET": SECRET, "NODE_PATH": str(services.MODULES)}
+    options = {"component_post_secret": secret} if secret else {}
+    with served_by(interpreter(), *arguments, environment=environment, **options) as (bot, peers):
+        alice = peers.peer()
+        alice.say(BOT_JID)
+        received = alice.receive()
+        assert (received.body, received.error) == (answer, None if answer else "auth/not-authorized")
+        assert len(bot.requests()) == (1 if answer else 0)
 
 
 @pytest.mark.parametrize("language", ["node", "python", "ruby"])

@@ -18,7 +18,7 @@ CUT_OFF.write(b"-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n")
 CUT_OFF.flush()
 
 # One of each way from the configuration to the log: the option that is at fault, what is said of it, and the
-# section's options. What else is unusable, and what is said of it, is in src/component_http/settings.rs.
+# section's options. What else is unusable, and what is said of it, is in src/component_http/settings/tests.rs.
 UNUSABLE = {
     "no url": ("component_post_url", "is missing: set it to the http or https URL of the service", {}),
     "no url at all": ("component_post_url", 'must be an http or https URL, such as "https://example.com/bot"',
@@ -39,6 +39,20 @@ UNUSABLE = {
                             {**URL, "validate_from_addresses": "maybe"}),
     "ca file that is not there": ("component_post_ca_file", "names a file that cannot be read, /nonexistent/ca.pem",
                                   {**URL, "component_post_ca_file": "/nonexistent/ca.pem"}),
+    "headers that are a list": ("component_post_headers", "must be a table of names and strings, not a list",
+                                {**URL, "component_post_headers": ["X-Api-Key: 1"]}),
+    "reserved header": ("component_post_headers", "must not set Content-Type",
+                        {**URL, "component_post_headers": {"X-Api-Key": "1", "Content-Type": "text/plain"}}),
+    "no secret": ("component_post_secret",
+                  "must begin with whsec_; this makes one: echo whsec_$(openssl rand -base64 32)",
+                  {**URL, "component_post_secret": "hunter2"}),
+    "no proxy": ("component_post_proxy", "must be the URL of a proxy without a path",
+                 {**URL, "component_post_proxy": "127.0.0.1:3128"}),
+    "certificate alone": ("component_post_client_certificate", "is of no use alone: set component_post_client_key too",
+                          {**URL, "component_post_client_certificate": "/nonexistent/client.pem"}),
+    "client certificate that is not there": ("component_post_client_certificate", "names a file that cannot be read",
+                              {**URL, "component_post_client_certificate": "/nonexistent/client.pem",
+                               "component_post_client_key": "/nonexistent/client.key"}),
     "ca file that is cut off": ("component_post_ca_file", f"names a file that is not PEM, {CUT_OFF.name}",
                                 {**URL, "component_post_ca_file": CUT_OFF.name}),
 }

@@ -5,7 +5,7 @@ import ssl
 import subprocess
 import tempfile
 
-LEAF = "[leaf]\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName={names}\n"
+LEAF = "[leaf]\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\nsubjectAltName={names}\n"
 CA = "[ca]\ndir={directory}\ndatabase=$dir/index.txt\nserial=$dir/serial\nnew_certs_dir=$dir\n" \
      "default_md=sha256\npolicy=policy\nunique_subject=no\n[policy]\ncommonName=supplied\n"
 # What `openssl req -x509` says of a certificate that it signs with its own key.

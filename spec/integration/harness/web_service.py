@@ -1,6 +1,7 @@
 """A web service as a process of its own on a free loopback port, such as the bots in examples/."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import socket
@@ -15,19 +16,20 @@ from .waiting import DEADLINE, wait_until
 class WebService:
     """A context manager: `with WebService("node", "echo.js", "{port}") as service`, run inside examples/.
 
-    What stands for the port in the command is replaced by a free one.
+    What stands for the port in the command is replaced by a free one. `environment` is added to the process's.
     """
 
-    def __init__(self, *command):
+    def __init__(self, *command, environment=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
+        self._environment = {**os.environ, **(environment or {})}
         self._command = [argument.format(port=self.port) for argument in command]
 
     def __enter__(self):
         self._output = tempfile.NamedTemporaryFile(prefix="web-service-")
         # In a session of its own, Ctrl-C reaches only whoever stops it then.
         self._process = subprocess.Popen(
-            self._command, cwd=REPOSITORY / "examples", stdin=subprocess.DEVNULL,
+            self._command, cwd=REPOSITORY / "examples", env=self._environment, stdin=subprocess.DEVNULL,
             stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             wait_until(self._listens, lambda: f"{self._command} listening\n{self.output()}")

@@ -21,7 +21,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use self::talk::Talk;
 pub(super) use self::talk::TunnelError;
-pub use self::url::{Proxy, ProxyError};
+pub use self::url::Proxy;
 use super::wire::Wire;
 
 /// What a proxy speaks.
