@@ -57,7 +57,8 @@ def presented(peer_of, services, certificates, files):
                 "component_post_client_key": str(files / "client.key")}
     sections = [
         config.component(f"{kind}-{name}.test", component_post_url=f"{service.url}/{kind}-{name}.test",
-                         component_post_ca_file=str(certificates.ca_file), component_post_timeout=20, **options)
+                         component_post_ca_file=str(certificates.ca_file), component_post_timeout=20,
+                         component_post_retry_for=0, **options)
         for name, service in services.items()
         for kind, options in {"known": known, "none": {}, "changing": changing}.items()]
     with peer_of(sections) as peer:

@@ -55,7 +55,7 @@ def proxied(peer_of, proxies, services, mute):
 
     def section(name, url, proxy, **more):
         return config.component(name, component_post_url=f"{url}/{name}", component_post_proxy=proxy,
-                                component_post_timeout=20, **options, **more)
+                                component_post_timeout=20, component_post_retry_for=0, **options, **more)
     sections = [section(f"{scheme}-{name}.test", service.url, proxies[scheme].secret_url)
                 for scheme in PROXIES for name, service in made.items()]
     sections += [section(f"stranger-{scheme}.test", plain, f"{scheme}://me:wrong@127.0.0.1:{proxies[scheme].port}")

@@ -28,7 +28,8 @@ UNUSABLE = {
 
 def hosts(backend):
     host = backend.url.removeprefix("http://")
-    secrets = {"component_post_secret": SECRET, "component_post_headers": HEADERS, "component_post_timeout": 5}
+    secrets = {"component_post_secret": SECRET, "component_post_headers": HEADERS, "component_post_timeout": 5,
+               "component_post_retry_for": 0}
     return [
         component("bot.test", component_post_url=f"http://me:{WORD}@{host}/bot.test?{WORD}", **secrets),
         component("down.test", component_post_url=f"http://me:{WORD}@127.0.0.1:{free_port()}/{WORD}?{WORD}", **secrets),

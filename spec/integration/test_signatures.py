@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import bot as bots, services
+from harness import behaviours, bot as bots, services
 from harness.installation import document
 from harness.waiting import DEADLINE
 
@@ -37,6 +37,7 @@ def hosts(backend):
     return [
         bots.component(backend, component_post_secret=SECRET),
         bots.component(backend, "two.test", component_post_secret=[OTHER, SECRET]),
+        bots.component(backend, "again.test", component_post_secret=SECRET, component_post_retry_for=30),
         bots.component(backend, "unsigned.test", component_post_headers=HEADERS),
     ]
 
@@ -74,6 +75,18 @@ def test_with_two_secrets_either_verifies(bot_at, peer, language, secret):
     two = bot_at("two.test")
     peer.say(two.jid, TEXT)
     assert run_shown(language, secret, *signed(two.request()))[:2] == (0, TEXT)
+
+
+def test_each_attempt_is_signed_anew_with_the_same_id(bot_at, peer):
+    again = bot_at("again.test")
+    again.behave(behaviours.in_turn(behaviours.respond(503), behaviours.respond(204)))
+    peer.say(again.jid, TEXT)
+    first, second = again.wait_for_requests(2)
+    assert first.body == second.body
+    assert first.header("webhook-id") == second.header("webhook-id")
+    assert int(first.header("webhook-timestamp")) <= int(second.header("webhook-timestamp"))
+    for request in (first, second):
+        assert run_shown("python", SECRET, *signed(request))[:2] == (0, TEXT)
 
 
 def test_id_and_time_of_a_request(bot, peer):

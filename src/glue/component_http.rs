@@ -79,8 +79,8 @@ pub fn check(
     _: &Lua,
     (host, is_virtual_host, get_option): (String, bool, Function),
 ) -> mlua::Result<Option<String>> {
-    let checked =
-        settings(&host, is_virtual_host, &get_option).and_then(|settings| check_tls_files(&settings));
+    let checked = settings(&host, is_virtual_host, &get_option)
+        .and_then(|settings| check_tls_files(&settings));
     Ok(checked.err().map(|error| format!("{host}: {error}")))
 }
 
