@@ -25,7 +25,7 @@ library-luajit:
 
 .PHONY: matrix
 matrix: ## Test on another Prosody: PROSODY=path/to/bin/prosody
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all services
 	$(ON_PROSODY) PYTHON=$(PYTHON) packaging/matrix.sh '$(PROSODY_SOURCE)' '$(LUA)' $(PYTEST_OPTIONS)
 
 ## Rocks

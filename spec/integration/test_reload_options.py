@@ -11,9 +11,12 @@ from harness.behaviours import held, reply, respond
 from harness.bot import Bot
 from harness.certificates import Certificates
 from harness.config import component
-from harness.prosody import Prosody
+from harness.prosody import Prosody, free_port
+from harness.proxy import Proxy
 from harness.unanswering import Unanswering
 
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 TIMEOUT = "wait/remote-server-timeout"
 ACTIVE = "<active xmlns='http://jabber.org/protocol/chatstates'/>"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
@@ -70,6 +73,17 @@ def refused(bot, peer, _):
         errors.append(received.id)
     assert errors == sent[3 - len(errors):]
     return len(errors)
+
+
+def api_key(bot, peer, _):
+    echoed(bot, peer, _)
+    return bot.request().header("x-api-key")
+
+
+def signatures(bot, peer, _):
+    """How many secrets a request is signed with."""
+    echoed(bot, peer, _)
+    return len(bot.request().header("webhook-signature").split(" "))
 
 
 def of_1500_octets(bot, peer, _):
@@ -133,6 +147,9 @@ ROWS = [
     Row("component_post_body_only", False, True, chat_states, 1, 0),
     Row("component_post_ca_file", "/etc/ssl/certs/ca-certificates.crt", "{ca}", echoed, TIMEOUT, "hello",
         {"component_post_url": "{tls}/{host}"}),
+    Row("component_post_secret", [SECRET], [SECRET, OTHER_SECRET], signatures, 1, 2),
+    Row("component_post_headers", {"X-Api-Key": "before"}, {"X-Api-Key": "after"}, api_key, "before", "after"),
+    Row("component_post_proxy", "{closed}", "{proxy}", echoed, TIMEOUT, "hello", {"component_post_retry_for": 0}),
     Row("validate_from_addresses", True, False, foreign_sender, "cancel/internal-server-error", "read"),
     Row("name", "Before", "After", discovered_name, "Before", "After"),
 ]
@@ -148,8 +165,9 @@ def over_tls():
 @pytest.fixture(scope="module")
 def places(backend, over_tls):
     service, ca_file = over_tls
-    with Unanswering() as unanswering:
-        yield {"url": backend.url, "tls": service.url, "ca": ca_file, "unanswering": unanswering.url}
+    with Unanswering() as unanswering, Proxy("http") as proxy:
+        yield {"url": backend.url, "tls": service.url, "ca": ca_file, "unanswering": unanswering.url,
+               "proxy": proxy.secret_url, "closed": f"http://127.0.0.1:{free_port()}"}
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 //! What POSTs to one URL.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::Response as HttpResponse;
+use ureq::http::{HeaderMap, Response as HttpResponse};
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body};
 
@@ -13,6 +13,7 @@ use super::error::TransportError;
 use super::headers::Headers;
 use super::idle::IdleConnections;
 use super::keep_alive::MAX_IDLE;
+use super::post::{Caller, Post};
 use super::proxy::Proxy;
 use super::resolver::CachingResolver;
 use super::response::Response;
@@ -52,34 +53,13 @@ pub struct Config {
 /// A web service's URL and the connections to it.
 #[derive(Debug)]
 pub struct Client {
-    endpoint: Endpoint,
-    headers: Headers,
-    signer: Option<Signer>,
+    url: String,
+    caller: Caller,
     timeout: Duration,
     agent: Agent,
     resolver: CachingResolver,
     share: Arc<Share>,
     idle: Arc<IdleConnections>,
-}
-
-/// One request.
-#[derive(Debug)]
-pub struct Post<'a> {
-    /// The same for whatever is one request to the service, however often it is sent: `webhook-id` and
-    /// `Idempotency-Key`.
-    pub id: &'a str,
-    /// The JSON.
-    pub body: &'a [u8],
-    /// For the whole of it, the response's body included.
-    pub timeout: Duration,
-}
-
-/// What tells a service when a request was made, and by whom.
-#[derive(Debug)]
-struct Stamp {
-    /// Seconds since 1970.
-    timestamp: u64,
-    signature: Option<String>,
 }
 
 impl Client {
@@ -120,9 +100,8 @@ impl Client {
         let known: Weak<dyn Idle> = Arc::downgrade(&idle) as _;
         share.on_shortage(known);
         Ok(Client {
-            endpoint: config.endpoint,
-            headers: config.headers,
-            signer: config.signer,
+            caller: Caller::new(&config.endpoint, config.headers, config.signer),
+            url: config.endpoint.url,
             timeout: config.timeout,
             agent,
             resolver,
@@ -139,11 +118,12 @@ impl Client {
     /// If there is no response.
     pub fn post(&self, post: &Post) -> Result<Response, TransportError> {
         let deadline = Instant::now() + post.timeout;
-        let stamp = self.stamp(post, SystemTime::now());
+        let head = self.caller.head(post, SystemTime::now());
+        let head = head.map_err(ureq::Error::from)?;
         let mut attempt = 1;
         loop {
             match self
-                .post_once(post, &stamp, deadline)
+                .post_once(post, &head, deadline)
                 .map_err(TransportError::from)
             {
                 Err(TransportError::Undelivered(_)) if attempt < ATTEMPTS => attempt += 1,
@@ -152,41 +132,16 @@ impl Client {
         }
     }
 
-    /// When the request is made, and the signature of whoever makes it.
-    fn stamp(&self, post: &Post, now: SystemTime) -> Stamp {
-        // No service takes a request of 1970, which is what a clock that is behind it is left with.
-        let timestamp = now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs());
-        let signer = self.signer.as_ref();
-        Stamp {
-            timestamp,
-            signature: signer.map(|signer| signer.sign(post.id, timestamp, post.body)),
-        }
-    }
-
     fn post_once(
         &self,
         post: &Post,
-        stamp: &Stamp,
+        head: &HeaderMap,
         deadline: Instant,
     ) -> Result<HttpResponse<Body>, ureq::Error> {
-        let endpoint = &self.endpoint;
-        let mut request = self
-            .agent
-            .post(&endpoint.url)
-            .header("content-type", "application/json")
-            .header("webhook-id", post.id)
-            .header("webhook-timestamp", stamp.timestamp)
-            .header("idempotency-key", post.id);
-        if let Some(signature) = &stamp.signature {
-            request = request.header("webhook-signature", signature);
-        }
-        if let Some(authorization) = &endpoint.authorization {
-            request = request.header("authorization", authorization);
-        }
-        for (name, value) in self.headers.iter() {
-            request = request.header(name, value);
+        let mut request = self.agent.post(&self.url);
+        // There are none if the URL is none, which is told when the request is sent.
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(head.clone());
         }
         let left = deadline.saturating_duration_since(Instant::now());
         // The agent's own time-out serves whoever has the whole time before him.

@@ -17,6 +17,7 @@ mod headers;
 mod idle;
 mod keep_alive;
 mod opening;
+mod post;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod proxy;
@@ -32,10 +33,11 @@ mod timeout;
 mod tls;
 mod wire;
 
-pub use self::client::{Client, Config, Post};
+pub use self::client::{Client, Config};
 pub use self::endpoint::Endpoint;
 pub use self::error::TransportError;
 pub use self::headers::Headers;
+pub use self::post::Post;
 pub use self::proxy::Proxy;
 pub use self::sign::Signer;
 pub use self::tls::{ClientFiles, TlsFile, TlsFileError, TlsFiles, check_tls_files};
