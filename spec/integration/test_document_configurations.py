@@ -15,7 +15,7 @@ from harness.bot import Bot
 from harness.installation import document
 
 DOCUMENTS = ("README.markdown", "examples/README.markdown", "docs/component_http.markdown",
-             "docs/client_proxy.markdown", "docs/running.markdown")
+             "docs/client_proxy.markdown", "docs/running.markdown", "docs/security.markdown")
 CA_FILE = "/etc/prosody/certs/bot.pem"
 
 

@@ -34,7 +34,11 @@ def test_links_lead_somewhere(path):
 @pytest.mark.parametrize("module", ["component_http", "client_proxy"])
 def test_each_option_has_its_row(module):
     table = document(f"docs/{module}.markdown").partition("## Options")[2].partition("\n## ")[0]
-    read = {name or constant for name, constant in OPTION.findall(document(f"src/{module}/settings.rs"))}
+    directory = REPOSITORY / "src" / module
+    files = [path for path in [*directory.glob("settings.rs"), *directory.glob("settings/*.rs")]
+             if path.name != "tests.rs"]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    read = {name or constant for name, constant in OPTION.findall(code)}
     # An old name is told of in a sentence.
     assert "post_stanza_types" not in read or "`post_stanza_types`" in table
     assert read - {"post_stanza_types"} == set(re.findall(r"^\| `(\w+)` \|", table, re.M))

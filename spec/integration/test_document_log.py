@@ -7,7 +7,8 @@ from harness.installation import REPOSITORY, document
 # Prosody's own line, of a module that it does not find.
 NOT_OURS = "Unable to load module 'component_http': … No such file or directory"
 # Their sentences are the rest of a line, which says of an option or of XML what is wrong with it.
-ONLY_REASONS = ("src/options.rs", "src/glue/options.rs", "src/http/endpoint.rs", "src/http/tls/roots.rs", "src/stanza/",
+ONLY_REASONS = ("src/options.rs", "src/glue/options.rs", "src/http/endpoint.rs", "src/http/headers.rs",
+                "src/http/sign.rs", "src/http/proxy/url.rs", "src/http/tls/files.rs", "src/stanza/",
                 "src/mapping/object.rs")
 # What stands before a string that is no line of the log: what is wrong with an option, and what nobody reads there.
 NO_LINE = re.compile(

@@ -114,14 +114,13 @@ fn signer(options: &Options) -> Result<Option<Signer>, OptionError> {
 }
 
 fn headers(options: &Options, endpoint: &Endpoint) -> Result<Headers, OptionError> {
-    let wrong = |problem| OptionError::new(HEADERS_OPTION, problem);
+    let wrong = |problem: String| OptionError::new(HEADERS_OPTION, problem);
     let fields = options.table(HEADERS_OPTION)?;
     let fields = fields.iter().map(|(name, value)| (&**name, &**value));
     let headers = Headers::new(fields).map_err(|error| wrong(error.to_string()))?;
     if headers.contains("authorization") && endpoint.has_credentials() {
-        let problem =
-            format!("must not set Authorization: the user and password of {URL_OPTION} do");
-        return Err(wrong(problem));
+        let problem = "must not set Authorization: the user and password in the URL do";
+        return Err(wrong(problem.to_owned()));
     }
     Ok(headers)
 }

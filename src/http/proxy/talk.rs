@@ -111,22 +111,27 @@ impl<'a, W: Wire> Talk<'a, W> {
 
 impl fmt::Display for TunnelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the proxy ")?;
         match self {
-            TunnelError::Closed => f.write_str("closed the connection"),
-            TunnelError::Garbled(protocol) => write!(f, "does not speak {protocol}"),
-            TunnelError::Surplus => f.write_str("sent more than its answer"),
-            TunnelError::Credentials => f.write_str("does not take its user and password"),
-            TunnelError::Authentication => f.write_str("asks for another authentication"),
-            TunnelError::Status(status) => {
-                write!(f, "does not lead to the service: HTTP status {status}")
+            TunnelError::Closed => f.write_str("the proxy closed the connection"),
+            TunnelError::Garbled(protocol) => write!(f, "the proxy does not speak {protocol}"),
+            TunnelError::Surplus => f.write_str("the proxy sent more than its answer"),
+            TunnelError::Credentials => {
+                f.write_str("the proxy does not take its user and password")
             }
-            TunnelError::Reply(reply) => match reason(*reply) {
-                Some(reason) => write!(f, "does not lead to the service: {reason}"),
-                None => write!(f, "does not lead to the service: SOCKS reply {reply}"),
-            },
+            TunnelError::Authentication => f.write_str("the proxy asks for another authentication"),
+            TunnelError::Status(status) => write!(
+                f,
+                "the proxy does not lead to the service: HTTP status {status}"
+            ),
+            TunnelError::Reply(reply) => {
+                f.write_str("the proxy does not lead to the service: ")?;
+                match reason(*reply) {
+                    Some(reason) => f.write_str(reason),
+                    None => write!(f, "SOCKS reply {reply}"),
+                }
+            }
             TunnelError::LongName => {
-                f.write_str("cannot be told a name of more than 255 bytes by SOCKS 5")
+                f.write_str("the proxy cannot be told a name of more than 255 bytes by SOCKS 5")
             }
         }
     }
