@@ -52,9 +52,11 @@ pub mod fuzzing {
 #[cfg(feature = "lua")]
 mod glue;
 mod http;
+mod ids;
 pub mod mapping;
 mod notes;
 pub mod options;
+mod push;
 pub mod stanza;
 mod timers;
 

@@ -17,6 +17,8 @@ pub enum OptionValue {
     Text(String),
     /// A table's array part, or the items of a set.
     List(Vec<OptionValue>),
+    /// A table's entries whose keys are strings, if it has no array part.
+    Map(Vec<(String, OptionValue)>),
     /// Something else, by the name of its Lua type.
     Other(&'static str),
 }
@@ -28,7 +30,7 @@ impl OptionValue {
             OptionValue::Boolean(_) => "a boolean",
             OptionValue::Number(_) => "a number",
             OptionValue::Text(_) => "a string",
-            OptionValue::List(_) => "a table",
+            OptionValue::List(_) | OptionValue::Map(_) => "a table",
             OptionValue::Other(type_) => type_,
         }
     }
@@ -69,6 +71,11 @@ impl<'a> Options<'a> {
     /// Options that come from this look-up.
     pub fn new(look_up: &'a dyn Fn(&'static str) -> OptionValue) -> Self {
         Options(look_up)
+    }
+
+    /// The value as it is.
+    pub fn value(&self, option: &'static str) -> OptionValue {
+        (self.0)(option)
     }
 
     /// A string, if the option is set.

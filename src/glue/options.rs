@@ -34,6 +34,26 @@ fn list(table: &Table, levels: usize) -> OptionValue {
     let items = table.sequence_values::<Value>();
     items
         .map(|item| item.map(|item| convert(&item, levels)))
-        .collect::<mlua::Result<_>>()
-        .map_or(OptionValue::Other("a table"), OptionValue::List)
+        .collect::<mlua::Result<Vec<_>>>()
+        .map_or(OptionValue::Other("a table"), |items| {
+            if items.is_empty() {
+                map(table, levels)
+            } else {
+                OptionValue::List(items)
+            }
+        })
+}
+
+/// The entries with strings as keys; an empty list if there are none.
+fn map(table: &Table, levels: usize) -> OptionValue {
+    let entries: Vec<_> = table
+        .pairs::<String, Value>()
+        .filter_map(Result::ok)
+        .map(|(key, value)| (key, convert(&value, levels)))
+        .collect();
+    if entries.is_empty() {
+        OptionValue::List(Vec::new())
+    } else {
+        OptionValue::Map(entries)
+    }
 }
