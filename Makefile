@@ -21,7 +21,7 @@ LIBRARY_DIR := $(PREFIX)/lib/lua/$(LUA_VERSION)
 TARGET :=
 LIBRARY := target/lua/$(if $(TARGET),$(TARGET)/)$(LUA_VERSION)/prosody_components.so
 MODULES := $(wildcard lua/mod_*.lua)
-RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) lua/shared.lua $(shell find src -name '*.rs')
+RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) lua/shared.lua lua/push.lua $(shell find src -name '*.rs' -o -name '*.json')
 
 CARGO := cargo
 OLDEST_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

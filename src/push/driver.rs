@@ -78,10 +78,17 @@ impl Driver {
         self.introduction.clone()
     }
 
-    /// Goes on by other settings and rules.
-    pub fn reconfigure(&mut self, settings: Settings, rules: &Rules) {
-        self.introduction = settings.introduction();
-        self.pushes.reconfigure(settings, rules);
+    /// Goes on with the pushes of another driver by the settings of this one, and leaves the other with
+    /// nothing to do.
+    pub fn adopt(&mut self, old: &mut Driver) {
+        self.pushes.adopt(&mut old.pushes);
+        std::mem::swap(&mut self.pool, &mut old.pool);
+        std::mem::swap(&mut self.unstarted, &mut old.unstarted);
+        std::mem::swap(&mut self.retry_at, &mut old.retry_at);
+        std::mem::swap(&mut self.completions, &mut old.completions);
+        std::mem::swap(&mut self.finished, &mut old.finished);
+        // What was finished meanwhile is looked at without a wake-up.
+        self.has_more = true;
     }
 
     /// The descriptor that becomes readable when [`wake`](Self::wake) is to be called.
@@ -146,7 +153,7 @@ impl Driver {
         let mut elements = 0;
         while elements < BUDGET {
             match self.pushes.poll_effect() {
-                Some(Effect::Work(task)) => self.hand_out(task, now, step),
+                Some(Effect::Work(task)) => self.hand_out(*task, now, step),
                 Some(Effect::Send(stanza)) => {
                     elements += stanza.count();
                     step.stanzas.push(stanza);

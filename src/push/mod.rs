@@ -51,7 +51,7 @@ pub struct Ticket(u64);
 #[derive(Debug)]
 pub enum Effect {
     /// A worker is to do this.
-    Work(Task),
+    Work(Box<Task>),
     /// A stanza is to be sent.
     Send(Element),
     /// A request is to be answered.
@@ -106,10 +106,12 @@ impl Pushes {
         }
     }
 
-    /// Goes on by other settings and rules. What is under way ends as it began.
-    pub fn reconfigure(&mut self, settings: Settings, rules: &Rules) {
-        self.settings = settings;
-        self.sender = Arc::new(sender(rules, None));
+    /// Goes on with those of a component that was loaded before, and leaves the other with none. What is under
+    /// way ends as it began.
+    pub fn adopt(&mut self, old: &mut Pushes) {
+        std::mem::swap(self, old);
+        self.settings = old.settings.clone();
+        self.sender = Arc::clone(&old.sender);
     }
 
     /// Takes a request in.
@@ -167,7 +169,8 @@ impl Pushes {
             }
         };
         self.under_way.insert(ticket, Push { token, key, stage });
-        self.effects.push_back(Effect::Work(Task { ticket, work }));
+        self.effects
+            .push_back(Effect::Work(Box::new(Task { ticket, work })));
         Ok(())
     }
 
@@ -273,7 +276,8 @@ impl Pushes {
     pub fn handle_answer(&mut self, asked: &Asked, answer: Stanza) {
         if let Some(ticket) = self.waits.answered(asked) {
             let work = Work::Write(answer);
-            self.effects.push_back(Effect::Work(Task { ticket, work }));
+            self.effects
+                .push_back(Effect::Work(Box::new(Task { ticket, work })));
         }
     }
 

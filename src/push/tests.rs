@@ -33,7 +33,7 @@ impl Fixture {
     fn poll(&mut self) {
         while let Some(effect) = self.pushes.poll_effect() {
             match effect {
-                Effect::Work(task) => self.work.push_back(task),
+                Effect::Work(task) => self.work.push_back(*task),
                 Effect::Send(stanza) => self.sent.push(stanza.to_xml()),
                 Effect::Respond(ticket, response) => self.answered.push((ticket, response)),
             }
@@ -308,4 +308,25 @@ fn the_end_answers_everything_once() {
     fixture.work();
     assert_eq!(fixture.sent.len(), 1, "what was being read is not sent");
     assert_eq!(fixture.status(json(HELLO)), 503);
+}
+
+#[test]
+fn the_description_has_each_property() {
+    use crate::mapping::fields::FIELDS;
+    let description: serde_json::Value = serde_json::from_slice(DESCRIPTION).unwrap();
+    assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let names = |schema: &str| -> Vec<_> {
+        let properties = &description["components"]["schemas"][schema]["properties"];
+        properties.as_object().unwrap().keys().cloned().collect()
+    };
+    let (request, stanza) = (names("Request"), names("Stanza"));
+    for field in &FIELDS {
+        let name = field.name.to_owned();
+        assert!(request.contains(&name) && stanza.contains(&name), "{name}");
+    }
+    assert_eq!(
+        (request.len(), stanza.len()),
+        (FIELDS.len() + 1, FIELDS.len()),
+        "error, and no more"
+    );
 }
