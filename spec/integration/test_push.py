@@ -2,9 +2,10 @@
 
 import pytest
 
-from harness import bot as bots, push, stanza as stanzas
+from harness import bot as bots, push
 from harness.installation import brings
 from harness.push import Service, TOKEN
+from limits import needs_bounces
 
 pytestmark = pytest.mark.skipif(not brings("util/cache.lua"), reason="Prosody 0.9 takes no pushes")
 
@@ -73,6 +74,7 @@ def test_a_text_to_a_room_that_reflects_it_is_not_posted(service, bot, peers):
     assert not bot.requests
 
 
+@needs_bounces
 def test_an_error_comes_back_to_the_service(service, bot):
     ids = service.push({"to": "nobody@localhost", "body": "hello", "from": bot.jid}).ids
     request = bot.request().json
@@ -103,6 +105,7 @@ def test_an_iq_is_answered_by_an_error(service, peer):
     assert answer.json["error"] == {"type": "cancel", "condition": "item-not-found"}
 
 
+@needs_bounces
 def test_an_iq_to_prosody_itself(service):
     answer = service.push({"stanza": f"<iq type='get' to='localhost'>{PING}</iq>"})
     assert (answer.status, answer.json["type"], answer.json["from"]) == (200, "result", "localhost")
