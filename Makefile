@@ -98,10 +98,15 @@ RUFF_VERSION := 0.17.6
 RUFF_ENVIRONMENT := target/ruff-$(RUFF_VERSION)
 RUFF := $(RUFF_ENVIRONMENT)/bin/ruff
 
+# Nor one that knows OpenAPI 3.1 in every release.
+OPENAPI_VERSION := 0.9.0
+OPENAPI_ENVIRONMENT := target/openapi-spec-validator-$(OPENAPI_VERSION)
+OPENAPI := $(OPENAPI_ENVIRONMENT)/bin/openapi-spec-validator
+
 # in-root.sh reads the scenarios, in whichever shell the root has as sh.
 SCRIPTS_OF_ROOT := packaging/test/in-root.sh $(wildcard packaging/test/scenarios/*.sh)
 SCRIPTS := $(filter-out $(SCRIPTS_OF_ROOT),.ci/run .ci/prerequisites \
-	$(wildcard packaging/*.sh packaging/*/*.sh packaging/debian/*.p*inst packaging/debian/*.p*rm))
+	$(wildcard examples/*.sh packaging/*.sh packaging/*/*.sh packaging/debian/*.p*inst packaging/debian/*.p*rm))
 
 .PHONY: lint
 lint: ## Check format, lints and documentation
@@ -113,14 +118,19 @@ lint: ## Check format, lints and documentation
 	$(CARGO) clippy --locked --tests $(MODEL) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
 	luacheck .
-	@$(MAKE) --no-print-directory $(RUFF)
+	@$(MAKE) --no-print-directory $(RUFF) $(OPENAPI)
 	$(RUFF) check
+	$(OPENAPI) src/push/openapi.json
 	shellcheck --external-sources $(SCRIPTS)
 	shellcheck --shell=sh $(SCRIPTS_OF_ROOT)
 
 $(RUFF):
 	$(PYTHON) -m venv $(RUFF_ENVIRONMENT)
 	$(RUFF_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check ruff==$(RUFF_VERSION)
+
+$(OPENAPI):
+	$(PYTHON) -m venv $(OPENAPI_ENVIRONMENT)
+	$(OPENAPI_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check openapi-spec-validator==$(OPENAPI_VERSION)
 
 .PHONY: install
 install: install-library install-modules ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it

@@ -4,7 +4,7 @@ import pytest
 
 from harness import bot as bots, push
 from harness.installation import brings
-from harness.push import Service, TOKEN
+from harness.push import TOKEN, Service
 from limits import needs_bounces
 
 pytestmark = pytest.mark.skipif(not brings("util/cache.lua"), reason="Prosody 0.9 takes no pushes")
