@@ -1,9 +1,11 @@
 """Pushes: the service speaks first, through Prosody's own HTTP server."""
 
+import re
+
 import pytest
 
 from harness import bot as bots, push
-from harness.installation import brings
+from harness.installation import brings, document
 from harness.push import TOKEN, Service
 from limits import needs_bounces
 
@@ -80,6 +82,11 @@ def test_an_error_comes_back_to_the_service(service, bot):
     request = bot.request().json
     assert (request["type"], request["id"]) == ("error", ids[0])
     assert request["error"]["condition"] == "service-unavailable"
+
+
+@pytest.mark.parametrize("shown", re.findall(r"^``` \{\.json\}\n(.*?)^```$", document("docs/push.markdown"), re.M | re.S))
+def test_what_the_document_shows(service, shown):
+    assert len(service.request(shown).ids) == 2
 
 
 # Iqs
