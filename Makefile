@@ -46,7 +46,7 @@ $(LIBRARY): $(RUST_SOURCES)
 
 .PHONY: demo
 demo: ## Send a message through a Prosody of its own into a web service (KEEP=1: leave it running)
-	@$(PREREQUISITES) cargo cc prosody slixmpp
+	@$(PREREQUISITES) cargo cc prosody slixmpp curl
 	@$(MAKE) --no-print-directory all
 	@$(ON_PROSODY) $(PYTHON) examples/demo.py $(if $(KEEP),--keep)
 
@@ -58,7 +58,7 @@ demo-proxy: ## Send iq requests through a Prosody of its own to the clients of a
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl --optional node php ruby
+	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl curl --optional node php ruby
 	@$(MAKE) --no-print-directory test-rust test-model test-lua test-memory test-integration
 
 MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model
