@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(not brings("util/cache.lua"), reason="Prosody 0.
 OPTIONS = push.options()
 PORT = OPTIONS["http_ports"][0]
 BOUND = "a-token-that-is-bound-to-an-address"
+SHOWN = re.findall(r"^``` \{\.json\}\n(.*?)^```$", document("docs/push.markdown"), re.M | re.S)
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 
 
@@ -84,7 +85,7 @@ def test_an_error_comes_back_to_the_service(service, bot):
     assert request["error"]["condition"] == "service-unavailable"
 
 
-@pytest.mark.parametrize("shown", re.findall(r"^``` \{\.json\}\n(.*?)^```$", document("docs/push.markdown"), re.M | re.S))
+@pytest.mark.parametrize("shown", SHOWN)
 def test_what_the_document_shows(service, shown):
     assert len(service.request(shown).ids) == 2
 

@@ -17,6 +17,11 @@ def options():
     return {"http_ports": [free_port()], "https_ports": [], "http_interfaces": ["127.0.0.1"]}
 
 
+def encoded(*stanzas):
+    """The JSON of one object, or an array of several."""
+    return codec.dumps(stanzas[0] if len(stanzas) == 1 else stanzas)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a request was answered."""
@@ -63,7 +68,7 @@ class Service:
 
     def push(self, *stanzas, **arguments):
         """Pushes one object, or an array of several."""
-        return self.request(codec.dumps(stanzas[0] if len(stanzas) == 1 else stanzas), **arguments)
+        return self.request(encoded(*stanzas), **arguments)
 
     def close(self):
         self.connection.close()
