@@ -21,7 +21,7 @@ LIBRARY_DIR := $(PREFIX)/lib/lua/$(LUA_VERSION)
 TARGET :=
 LIBRARY := target/lua/$(if $(TARGET),$(TARGET)/)$(LUA_VERSION)/prosody_components.so
 MODULES := $(wildcard lua/mod_*.lua)
-RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) lua/shared.lua $(shell find src -name '*.rs')
+RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs .cargo/config.toml) lua/shared.lua lua/push.lua $(shell find src -name '*.rs' -o -name '*.json')
 
 CARGO := cargo
 OLDEST_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
@@ -46,7 +46,7 @@ $(LIBRARY): $(RUST_SOURCES)
 
 .PHONY: demo
 demo: ## Send a message through a Prosody of its own into a web service (KEEP=1: leave it running)
-	@$(PREREQUISITES) cargo cc prosody slixmpp
+	@$(PREREQUISITES) cargo cc prosody slixmpp curl
 	@$(MAKE) --no-print-directory all
 	@$(ON_PROSODY) $(PYTHON) examples/demo.py $(if $(KEEP),--keep)
 
@@ -58,7 +58,7 @@ demo-proxy: ## Send iq requests through a Prosody of its own to the clients of a
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv --optional node npm php ruby
+	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv curl --optional node npm php ruby
 	@$(MAKE) --no-print-directory test-rust test-model test-lua test-memory test-integration
 
 MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model
@@ -115,10 +115,15 @@ RUFF_VERSION := 0.17.6
 RUFF_ENVIRONMENT := target/ruff-$(RUFF_VERSION)
 RUFF := $(RUFF_ENVIRONMENT)/bin/ruff
 
+# Nor one that knows OpenAPI 3.1 in every release.
+OPENAPI_VERSION := 0.9.0
+OPENAPI_ENVIRONMENT := target/openapi-spec-validator-$(OPENAPI_VERSION)
+OPENAPI := $(OPENAPI_ENVIRONMENT)/bin/openapi-spec-validator
+
 # in-root.sh reads the scenarios, in whichever shell the root has as sh.
 SCRIPTS_OF_ROOT := packaging/test/in-root.sh $(wildcard packaging/test/scenarios/*.sh)
 SCRIPTS := $(filter-out $(SCRIPTS_OF_ROOT),.ci/run .ci/prerequisites \
-	$(wildcard packaging/*.sh packaging/*/*.sh packaging/debian/*.p*inst packaging/debian/*.p*rm))
+	$(wildcard examples/*.sh packaging/*.sh packaging/*/*.sh packaging/debian/*.p*inst packaging/debian/*.p*rm))
 
 .PHONY: lint
 lint: ## Check format, lints and documentation
@@ -130,14 +135,19 @@ lint: ## Check format, lints and documentation
 	$(CARGO) clippy --locked --tests $(MODEL) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --features $(LUA_FEATURE)
 	luacheck .
-	@$(MAKE) --no-print-directory $(RUFF)
+	@$(MAKE) --no-print-directory $(RUFF) $(OPENAPI)
 	$(RUFF) check
+	$(OPENAPI) src/push/openapi.json
 	shellcheck --external-sources $(SCRIPTS)
 	shellcheck --shell=sh $(SCRIPTS_OF_ROOT)
 
 $(RUFF):
 	$(PYTHON) -m venv $(RUFF_ENVIRONMENT)
 	$(RUFF_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check ruff==$(RUFF_VERSION)
+
+$(OPENAPI):
+	$(PYTHON) -m venv $(OPENAPI_ENVIRONMENT)
+	$(OPENAPI_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check openapi-spec-validator==$(OPENAPI_VERSION)
 
 .PHONY: install
 install: install-library install-modules ## Install into PREFIX (/usr/local), where Debian's Prosody looks; DESTDIR is put before it

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message from an XMPP client through Prosody into a web service, and its answer back. Run: make demo
+"""One message from an XMPP client through Prosody into a web service, its answer back, and a push. Run: make demo
 
 A Prosody of its own serves the account and the bot below, on loopback and in a temporary
 directory. With --keep it goes on until Ctrl-C.
@@ -8,12 +8,15 @@ directory. With --keep it goes on until Ctrl-C.
 import argparse
 import asyncio
 import json
+import secrets
+import shlex
+import subprocess
 import sys
 
 import demonstration
 from demonstration import HOST, PASSWORD, end_with_signals, show
 from harness.config import component
-from harness.prosody import Prosody
+from harness.prosody import Prosody, free_port
 from harness.waiting import DEADLINE
 from harness.web_service import WebService
 
@@ -21,6 +24,7 @@ ACCOUNT = "alice@localhost"
 BOT_HOST = "bot.localhost"
 BOT_JID = f"echo@{BOT_HOST}"
 TEXT = "Hello, is anybody there? <3"
+PUSHED = "I can speak first, too."
 
 
 class Client(demonstration.Client):
@@ -46,6 +50,19 @@ async def exchange(client, bot):
         show("It answers with status 200 and this JSON:", indented(answer))
     show(f"{ACCOUNT} receives:", str(reply))
     return reply["type"] != "error" and reply["body"] == TEXT
+
+
+async def push(client, port, token):
+    """Let the service speak first, show it, and return whether that arrived."""
+    curl = ["curl", "-H", f"Authorization: Bearer {token}", "-H", "Content-Type: text/plain",
+            "--data-binary", PUSHED, f"http://{HOST}:{port}/component_http/to/{ACCOUNT}"]
+    show("With a token the web service, or anybody who has it, speaks first:", shlex.join(curl))
+    answer = await asyncio.to_thread(
+        subprocess.run, [*curl, "--silent", "--show-error"], capture_output=True, text=True, timeout=DEADLINE)
+    show("Prosody answers:", answer.stdout or answer.stderr)
+    message = await asyncio.wait_for(client.received.get(), DEADLINE)
+    show(f"{ACCOUNT} receives:", str(message))
+    return message["body"] == PUSHED
 
 
 def indented(text):
@@ -91,11 +108,11 @@ def read_line(client):
         client.say(line.rstrip("\n"))
 
 
-async def demonstrate(prosody, bot, keep_running):
+async def demonstrate(prosody, bot, http_port, token, keep_running):
     client = Client()
     try:
         await client.log_in(prosody.c2s_port)
-        answered = await exchange(client, bot)
+        answered = await exchange(client, bot) and await push(client, http_port, token)
         if answered and keep_running:
             await keep(client, prosody, bot)
         return answered
@@ -110,11 +127,13 @@ def main():
     end_with_signals()
 
     with WebService(sys.executable, "echo.py", "{port}") as bot:
-        bot_host = component(BOT_HOST, component_post_url=bot.url)
+        http_port, token = free_port(), secrets.token_hex(10)
+        bot_host = component(BOT_HOST, component_post_url=bot.url, component_push_tokens=[token], http_host=HOST)
+        http = {"http_ports": [http_port], "https_ports": [], "http_interfaces": [HOST]}
         show("A Prosody starts, with this component in its configuration:", bot_host.section())
-        with Prosody([bot_host], accounts={ACCOUNT: PASSWORD}) as prosody:
+        with Prosody([bot_host], accounts={ACCOUNT: PASSWORD}, options=http) as prosody:
             try:
-                answered = asyncio.run(demonstrate(prosody, bot, keep_running))
+                answered = asyncio.run(demonstrate(prosody, bot, http_port, token, keep_running))
             except KeyboardInterrupt:
                 print("\nStopping.")
                 return 0
@@ -128,7 +147,7 @@ def main():
             "make demo KEEP=1         leaves it running, for you to talk to",
             "examples/echo.py         is the web service; examples/README.markdown has it in other languages",
             "docs/install.markdown    says how the module gets into your Prosody",
-            "/etc/prosody/conf.d/     takes the two lines of configuration above, with your URL, as a file *.cfg.lua")))
+            "/etc/prosody/conf.d/     takes the lines of configuration above, with your URL, as a file *.cfg.lua")))
     return 0
 
 

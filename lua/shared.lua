@@ -79,18 +79,19 @@ function shared.set_timer(delay)
 end
 
 -- Does what follows from something that has happened to the component: what any call of it returns.
-function shared.carry_out(stanzas, requests, notes, counts, delay)
+function shared.carry_out(stanzas, requests, notes, counts, delay, responses)
 	shared.set_timer(delay);
 	for i = 1, notes and #notes or 0, 2 do log(notes[i], notes[i + 1]); end
 	for i = 1, counts and #counts or 0, 2 do count(counts[i], counts[i + 1]); end
 	for i = 1, stanzas and #stanzas or 0 do send(stanzas[i]); end
 	for i = 1, requests and #requests or 0, 4 do shared.relay(unpack(requests, i, i + 3)); end
+	if responses then shared.respond(responses); end
 end
 
 -- Concludes everything, or a part of it, and returns whether anything was sent for it and whether there is more.
 local function close()
-	local stanzas, requests, notes, counts, delay = component:close();
-	shared.carry_out(stanzas, requests, notes, counts);
+	local stanzas, requests, notes, counts, delay, responses = component:close();
+	shared.carry_out(stanzas, requests, notes, counts, nil, responses);
 	return stanzas ~= nil, delay ~= nil;
 end
 
@@ -142,14 +143,17 @@ end
 function shared.live(made, check)
 	component = made;
 
-	local unwatch;
+	local unwatch, unwatch_pushes;
 	local function watch_component()
 		if not component.fd then return; end -- it has no threads
 		unwatch, timeout_soon = watch(component:fd(), function () shared.carry_out(component:wake()); end, timeout);
+		local push_fd = component:push_fd();
+		unwatch_pushes = push_fd and watch(push_fd, function () shared.carry_out(component:wake_push()); end);
 	end
 	local function unwatch_component()
 		if unwatch then unwatch(); end
-		unwatch, timeout_soon = nil, nil;
+		if unwatch_pushes then unwatch_pushes(); end
+		unwatch, unwatch_pushes, timeout_soon = nil, nil, nil;
 	end
 
 	local function stop()
@@ -191,7 +195,7 @@ function shared.live(made, check)
 		unwatch_component();
 		local effects = { component:adopt(saved.component) };
 		watch_component();
-		shared.carry_out(unpack(effects, 1, 5));
+		shared.carry_out(unpack(effects, 1, 6));
 	end
 
 	function module.unload()

@@ -42,6 +42,8 @@ function prosody.new(host, options)
 			self.global_hooks[event] = earlier and function () earlier(); handler(); end or handler;
 		end;
 		add_timer = function (_, delay, callback) table.insert(self.timers, { delay = delay, callback = callback }); end;
+		depends = function (_, name) self.dependency = name; end;
+		provides = function (_, name, item) self.provided = { name = name, item = item }; end;
 		open_store = function (_, name) return self:store(name); end;
 		send = function (_, stanza)
 			if stanza.attr.id == "throws" then error("no route"); end

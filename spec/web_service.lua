@@ -37,10 +37,15 @@ function web_service:stop()
 	self.listener:close();
 end
 
--- Waits until a descriptor is readable.
-function web_service.wait_readable(fd)
-	local readable = socket.select({ { getfd = function () return fd; end } }, nil, DEADLINE);
-	assert(#readable == 1, "the descriptor did not become readable");
+-- Waits until one of these descriptors is readable, and returns it.
+function web_service.wait_readable(...)
+	local sockets = {};
+	for i, fd in ipairs({ ... }) do
+		sockets[i] = { getfd = function () return fd; end };
+	end
+	local readable = socket.select(sockets, nil, DEADLINE);
+	assert(#readable > 0, "no descriptor became readable");
+	return readable[1].getfd();
 end
 
 return web_service;

@@ -15,6 +15,9 @@
 //! 4. What came of it waits in [`engine::Completions`], whose file descriptor wakes Prosody's event loop.
 //!    The driver takes it, `delivery` ends the exchange, `glue` builds tables, and the shim sends them.
 //!
+//! A service may also speak first: [`push::Pushes`] is told of a request to Prosody's HTTP server, and of
+//! what its worker makes of it.
+//!
 //! The other module, `lua/mod_client_proxy.lua`, needs no thread: [`client_proxy::Proxy`] says at once
 //! with which addresses a request or its answer is sent on.
 //!
@@ -52,9 +55,11 @@ pub mod fuzzing {
 #[cfg(feature = "lua")]
 mod glue;
 mod http;
+mod ids;
 pub mod mapping;
 mod notes;
 pub mod options;
+mod push;
 pub mod stanza;
 mod timers;
 

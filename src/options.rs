@@ -73,6 +73,11 @@ impl<'a> Options<'a> {
         Options(look_up)
     }
 
+    /// The value as it is.
+    pub fn value(&self, option: &'static str) -> OptionValue {
+        (self.0)(option)
+    }
+
     /// A string, if the option is set.
     ///
     /// # Errors

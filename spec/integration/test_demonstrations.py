@@ -32,6 +32,8 @@ def test_one_message_through_a_web_service():
     request, answer = (json.loads(shown) for shown in re.findall(r"^    \{\n.*?^    \}$", output, re.M | re.S))
     assert request["to"] == "echo@bot.localhost"
     assert answer == {"body": request["body"]}
+    pushed = re.search(r"--data-binary '([^']+)' http://127.0.0.1:\d+/component_http/to/alice@localhost", output)[1]
+    assert f"<body>{pushed}</body>" in output and '{"ids":["' in output
     assert "docs/install.markdown" in output.partition("What next:")[2]
 
 

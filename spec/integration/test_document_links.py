@@ -31,7 +31,7 @@ def test_links_lead_somewhere(path):
         assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
 
 
-@pytest.mark.parametrize("module", ["component_http", "client_proxy"])
+@pytest.mark.parametrize("module", ["component_http", "client_proxy", "push"])
 def test_each_option_has_its_row(module):
     table = document(f"docs/{module}.markdown").partition("## Options")[2].partition("\n## ")[0]
     directory = REPOSITORY / "src" / module

@@ -13,6 +13,7 @@ use super::{Settings, retry_after};
 use crate::delivery::{Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, Report};
 use crate::engine::Job;
 use crate::http::{Client, Post};
+use crate::ids;
 use crate::mapping::{answer, request};
 use crate::stanza::{Envelope, Stanza};
 
@@ -115,7 +116,7 @@ impl PostJob {
             }
             Verdict::Replies => {
                 let body = response.read(self.settings.response_limit)?;
-                answer::replies(envelope, &body, &self.settings.rules(), &mut fresh_id)
+                answer::replies(envelope, &body, &self.settings.rules(), &mut ids::fresh)
                     .map_err(AttemptFailure::Unusable)
             }
         }
@@ -167,10 +168,4 @@ fn line(
         id.unwrap_or_default(),
         elapsed.as_millis()
     )
-}
-
-/// A stanza id that nobody can guess (RFC 6120 §8.1.3).
-fn fresh_id() -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>())
 }

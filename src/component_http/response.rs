@@ -1,5 +1,7 @@
 //! What the head of a web service's answer means.
 
+use crate::mapping::media_type::is_json;
+
 /// What the head of a response says about its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -33,20 +35,6 @@ pub fn not_taken(content_type: Option<&str>) -> String {
         None => "the answer was not taken for a reply: it has no Content-Type, and should say \
                  \"application/json\""
             .to_owned(),
-    }
-}
-
-/// `application/json` and `application/*+json` (RFC 6839 §3.1), with any parameters.
-fn is_json(content_type: &str) -> bool {
-    let media_type = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match media_type.strip_prefix("application/") {
-        Some(subtype) => subtype == "json" || subtype.len() > 5 && subtype.ends_with("+json"),
-        None => false,
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mlua::{
-    AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataMethods,
+    AnyUserData, BString, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataMethods,
 };
 
 use super::effects::Effects;
 use super::options;
+use super::push::{self, Pushing};
 use super::walk::{self, Captured};
 use crate::component_http::{Batch, Driver, Settings, check_tls_files, client, local};
 use crate::mapping::Scope;
@@ -33,6 +34,8 @@ struct Component {
 struct State {
     driver: Driver,
     timers: Timers,
+    /// If there are pushes.
+    pushing: Option<Pushing>,
 }
 
 /// `component_http(host, is_virtual_host, get_option, stanza_mt)`: a component, or `nil` and what is
@@ -57,13 +60,18 @@ fn component(
     stanza_mt: Table,
 ) -> Result<Component, String> {
     let wrong = |error: OptionError| format!("{host}: {error}");
-    let settings = settings(host, is_virtual_host, get_option).map_err(wrong)?;
+    let no_descriptor = |error| format!("{host}: no file descriptor: {error}");
+    let (settings, of_pushes) = settings(host, is_virtual_host, get_option).map_err(wrong)?;
     let client = client(&settings).map_err(wrong)?;
-    let driver = Driver::new(settings, client)
-        .map_err(|error| format!("{host}: no file descriptor: {error}"))?;
+    let pushing = of_pushes
+        .map(|of_pushes| Pushing::new(of_pushes, &settings.rules()))
+        .transpose()
+        .map_err(no_descriptor)?;
+    let driver = Driver::new(settings, client).map_err(no_descriptor)?;
     let state = State {
         driver,
         timers: Timers::default(),
+        pushing,
     };
     Ok(Component {
         state: RefCell::new(state),
@@ -80,7 +88,7 @@ pub fn check(
     (host, is_virtual_host, get_option): (String, bool, Function),
 ) -> mlua::Result<Option<String>> {
     let checked = settings(&host, is_virtual_host, &get_option)
-        .and_then(|settings| check_tls_files(&settings));
+        .and_then(|(settings, _)| check_tls_files(&settings));
     Ok(checked.err().map(|error| format!("{host}: {error}")))
 }
 
@@ -88,14 +96,17 @@ fn settings(
     host: &str,
     is_virtual_host: bool,
     get_option: &Function,
-) -> Result<Settings, OptionError> {
+) -> Result<(Settings, Option<push::Settings>), OptionError> {
     let look_up = |name: &'static str| options::look_up(get_option, name);
     let scope = if is_virtual_host {
         Scope::VirtualHost
     } else {
         Scope::Component
     };
-    Settings::read(host, scope, &Options::new(&look_up))
+    let options = Options::new(&look_up);
+    let settings = Settings::read(host, scope, &options)?;
+    let of_pushes = push::Settings::read(&settings.rules(), &options)?;
+    Ok((settings, of_pushes))
 }
 
 impl UserData for Component {
@@ -110,6 +121,14 @@ impl UserData for Component {
         methods.add_method("wake", Component::wake);
         methods.add_method("timeout", Component::timeout);
         methods.add_method("close", Component::close);
+        methods.add_method("push_fd", |_, this, ()| {
+            let pushing = &this.state.borrow().pushing;
+            Ok(pushing.as_ref().map(|pushing| pushing.fd().as_raw_fd()))
+        });
+        methods.add_method("push", Component::push);
+        methods.add_method("wake_push", Component::wake_push);
+        methods.add_method("awaits", Component::awaits);
+        methods.add_method("answer", Component::answer);
     }
 }
 
@@ -117,8 +136,11 @@ impl UserData for Component {
 impl Component {
     /// `component:introduce()`: the component has come up.
     fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let mut notes = this.state.borrow().driver.introduction();
+        let pushing = &this.state.borrow().pushing;
+        notes.extend(pushing.as_ref().map(Pushing::introduction));
         let effects = Effects {
-            notes: this.state.borrow().driver.introduction(),
+            notes,
             counts: vec![(FAILURES, 0)],
             ..Effects::default()
         };
@@ -144,6 +166,56 @@ impl Component {
         this.step(lua, |state, now, batch| {
             state.timers.fired();
             state.driver.wake(now, batch);
+            if let Some(pushing) = &mut state.pushing {
+                pushing.wake(now);
+            }
+        })
+    }
+
+    /// `component:push(response, request)`: takes a request of Prosody's HTTP server in; `request` is as
+    /// [`push::request`] has it. The response is kept until it is answered.
+    fn push(
+        lua: &Lua,
+        this: &Self,
+        (response, request): (Table, Table),
+    ) -> mlua::Result<MultiValue> {
+        let request = push::request(&request)?;
+        this.step(lua, |state, now, _| {
+            if let Some(pushing) = &mut state.pushing {
+                pushing.admit(response, request, now);
+            }
+        })
+    }
+
+    /// `component:wake_push()`: the descriptor of pushes is readable.
+    fn wake_push(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        this.step(lua, |state, now, _| {
+            if let Some(pushing) = &mut state.pushing {
+                pushing.wake(now);
+            }
+        })
+    }
+
+    /// `component:awaits(from, to, id)`: whether an iq with these is the answer to one that was pushed.
+    fn awaits(
+        _: &Lua,
+        this: &Self,
+        (from, to, id): (Option<BString>, Option<BString>, Option<BString>),
+    ) -> mlua::Result<bool> {
+        let state = this.state.borrow();
+        Ok(match (&state.pushing, push::asked(from, to, id)) {
+            (Some(pushing), Some(asked)) => pushing.awaits(&asked),
+            _ => false,
+        })
+    }
+
+    /// `component:answer(stanza)`: takes in the answer to an iq that was pushed.
+    fn answer(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<MultiValue> {
+        let captured = walk::capture(lua, &stanza, |_| true)?;
+        this.step(lua, |state, now, _| {
+            if let (Some(pushing), Captured::Whole(answer)) = (&mut state.pushing, captured) {
+                pushing.answer(answer, now);
+            }
         })
     }
 
@@ -154,6 +226,9 @@ impl Component {
             // Nobody waits for a timer any more.
             state.timers = Timers::default();
             state.driver.close(now, batch);
+            if let Some(pushing) = &mut state.pushing {
+                pushing.close(now);
+            }
         })
     }
 
@@ -163,7 +238,11 @@ impl Component {
     fn adopt(lua: &Lua, this: &Self, old: AnyUserData) -> mlua::Result<MultiValue> {
         let old = old.borrow::<Component>()?;
         this.step(lua, |new, _, _| {
-            new.driver.adopt(&mut old.state.borrow_mut().driver);
+            let old = &mut *old.state.borrow_mut();
+            new.driver.adopt(&mut old.driver);
+            if let (Some(new), Some(old)) = (&mut new.pushing, &mut old.pushing) {
+                new.adopt(old);
+            }
         })
     }
 
@@ -178,10 +257,11 @@ impl Component {
         happen: impl FnOnce(&mut State, Instant, &mut Batch),
     ) -> mlua::Result<MultiValue> {
         let (now, mut batch) = (Instant::now(), Batch::default());
-        let delay = {
+        let (delay, answered) = {
             let state = &mut *self.state.borrow_mut();
             happen(state, now, &mut batch);
-            state.timers.set(state.driver.next_due(now), now)
+            let answered = state.take_pushed(now, &mut batch);
+            (state.timers.set(state.next_due(now), now), answered)
         };
         let failures = (batch.failures > 0).then_some((FAILURES, batch.failures as u64));
         let effects = Effects {
@@ -189,6 +269,7 @@ impl Component {
             notes: batch.notes,
             counts: failures.into_iter().collect(),
             delay,
+            responses: push::responses(lua, answered)?,
             ..Effects::default()
         };
         effects.to_lua(lua, &self.stanza_mt)
@@ -196,6 +277,30 @@ impl Component {
 }
 
 impl State {
+    /// When a timer has to fire, whatever else happens.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        let pushing = self.pushing.as_ref();
+        let of_pushes = pushing.and_then(|pushing| pushing.next_due(now));
+        [self.driver.next_due(now), of_pushes]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Adds what pushes send and tell, and returns what is to be answered.
+    fn take_pushed(&mut self, now: Instant, batch: &mut Batch) -> Vec<push::Answered> {
+        let Some(pushing) = &mut self.pushing else {
+            return Vec::new();
+        };
+        let (stanzas, notes, answered) = pushing.take();
+        for stanza in &stanzas {
+            self.driver.remember(stanza, now);
+        }
+        batch.stanzas.extend(stanzas);
+        batch.notes.extend(notes);
+        answered
+    }
+
     fn receive(
         &mut self,
         captured: Captured,

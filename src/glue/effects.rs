@@ -9,7 +9,8 @@ use crate::notes::Note;
 use crate::stanza::Element;
 
 /// Whatever happens to a component, what follows from it is returned to the shim in one form, which
-/// `carry_out` of `lua/shared.lua` takes: `stanzas, requests, notes, counts, delay`.
+/// `carry_out` of `lua/shared.lua` takes: `stanzas, requests, notes, counts, delay,
+/// responses`.
 #[derive(Default)]
 pub struct Effects {
     /// Stanzas to send.
@@ -23,6 +24,8 @@ pub struct Effects {
     pub counts: Vec<(&'static str, u64)>,
     /// In how long to call `timeout`, beside the timers that are set already.
     pub delay: Option<Duration>,
+    /// What to answer to pushes, after all else is done: see [`responses`](super::push::responses).
+    pub responses: Option<Table>,
 }
 
 impl Effects {
@@ -44,6 +47,7 @@ impl Effects {
             build::notes(lua, &self.notes)?,
             build::counts(lua, &self.counts)?,
             self.delay.map(|delay| delay.as_secs_f64()),
+            self.responses.as_ref(),
         );
         effects.into_lua_multi(lua)
     }
@@ -54,5 +58,6 @@ impl Effects {
             && self.notes.is_empty()
             && self.counts.is_empty()
             && self.delay.is_none()
+            && self.responses.is_none()
     }
 }

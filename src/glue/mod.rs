@@ -5,6 +5,7 @@ mod client_proxy;
 mod component_http;
 mod effects;
 mod options;
+mod push;
 mod walk;
 
 use mlua::{Lua, MultiValue, Table, Value};
@@ -12,6 +13,9 @@ use mlua::{Lua, MultiValue, Table, Value};
 /// What the shims have in common. It comes with the library, so that it is there whichever way the modules
 /// were installed, and always of the library's version.
 const SHARED: &str = include_str!("../../lua/shared.lua");
+
+/// The routes of pushes, which come with the library like that.
+const PUSH: &str = include_str!("../../lua/push.lua");
 
 /// What `require "prosody_components"` returns.
 ///
@@ -21,6 +25,7 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
     let exports = lua.create_table()?;
     exports.set("version", env!("CARGO_PKG_VERSION"))?;
     exports.set("shared", lua.create_function(shared)?)?;
+    exports.set("push", lua.create_function(push_routes)?)?;
     exports.set("component_http", lua.create_function(component_http::new)?)?;
     exports.set(
         "check_component_http",
@@ -37,4 +42,9 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
 /// `native:shared(module, require, prosody)`: the functions of `lua/shared.lua`, for that module.
 fn shared(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     lua.load(SHARED).set_name("=shared.lua").call(arguments)
+}
+
+/// `native:push(module, take)`: the functions of `lua/push.lua`, for that module.
+fn push_routes(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
+    lua.load(PUSH).set_name("=push.lua").call(arguments)
 }

@@ -1,7 +1,7 @@
 //! The stanzas that an accepted request is answered with.
 
 use super::check::{self, Rules};
-use super::reply::{self, Context};
+use super::reply::{self, Context, Origin};
 use super::unusable::MAX_ELEMENTS_AND_ATTRIBUTES;
 use super::{Unusable, object};
 use crate::stanza::{Allowance, Element, Envelope, Kind};
@@ -42,7 +42,7 @@ fn decode(
     fresh_id: &mut dyn FnMut() -> String,
 ) -> Result<Vec<Element>, Unusable> {
     let mut context = Context {
-        request,
+        origin: Origin::Answer(request),
         rules,
         fresh_id,
         allowance: Allowance::new(MAX_ELEMENTS_AND_ATTRIBUTES),

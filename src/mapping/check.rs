@@ -1,7 +1,7 @@
 //! What holds of a stanza before it is sent: its addresses, its id, and what iqs and rooms ask for.
 
 use super::Unusable;
-use super::reply::Context;
+use super::reply::{Context, Origin};
 use crate::stanza::jid::InvalidJid;
 use crate::stanza::{Element, Envelope, Kind, jid};
 
@@ -36,18 +36,34 @@ impl Rules<'_> {
 
 /// Sees to a prepared `to` and a prepared `from` of this component.
 pub(super) fn address(element: &mut Element, context: &Context) -> Result<(), Unusable> {
-    let request = context.request;
-    let to = match element.attr("to") {
-        Some(to) => prepared(to, request).map_err(|_| Unusable::InvalidJid("to"))?,
-        None if request.is_groupchat() => jid::bare(&request.from).to_owned(),
-        None => request.from.clone(),
+    let (origin, rules) = (context.origin, context.rules);
+    let to = match (element.attr("to"), origin) {
+        (Some(to), _) => prepared(to, origin).map_err(|_| Unusable::InvalidJid("to"))?,
+        (None, Origin::Answer(request)) if request.is_groupchat() => {
+            jid::bare(&request.from).to_owned()
+        }
+        (None, Origin::Answer(request)) => request.from.clone(),
+        (None, Origin::Push(_)) => return Err(Unusable::NoRecipient),
     };
-    let from = match element.attr("from") {
-        Some(from) => prepared(from, request).map_err(|_| Unusable::InvalidJid("from"))?,
-        None => request.to.clone(),
+    let from = match (element.attr("from"), origin) {
+        (Some(from), _) => prepared(from, origin).map_err(|_| Unusable::InvalidJid("from"))?,
+        (None, Origin::Answer(request)) => request.to.clone(),
+        (None, Origin::Push(speaker)) => speaker.from.to_owned(),
     };
-    if context.rules.validate_from && !context.rules.is_own(&from) {
-        return Err(Unusable::ForeignFrom);
+    match origin {
+        Origin::Push(speaker) if speaker.is_bound => {
+            if jid::bare(&from) != speaker.from {
+                return Err(Unusable::ForeignFrom);
+            }
+        }
+        Origin::Answer(_) | Origin::Push(_) => {
+            if rules.validate_from && !rules.is_own(&from) {
+                return Err(Unusable::ForeignFrom);
+            }
+        }
+    }
+    if matches!(origin, Origin::Push(_)) && rules.is_own(&to) {
+        return Err(Unusable::ToItself);
     }
     element.set_attr("to", to);
     element.set_attr("from", from);
@@ -56,10 +72,12 @@ pub(super) fn address(element: &mut Element, context: &Context) -> Result<(), Un
 
 /// The address as it is sent. One that came with the request is what Prosody itself has made of it, and
 /// stays so, whichever library Prosody does that with.
-fn prepared(address: &str, request: &Envelope) -> Result<String, InvalidJid> {
-    let came_along = [&request.from, &request.to]
-        .into_iter()
-        .any(|known| known == address || jid::bare(known) == address);
+fn prepared(address: &str, origin: Origin) -> Result<String, InvalidJid> {
+    let came_along = origin.request().is_some_and(|request| {
+        [&request.from, &request.to]
+            .into_iter()
+            .any(|known| known == address || jid::bare(known) == address)
+    });
     if came_along && !address.is_empty() {
         Ok(address.to_owned())
     } else {
@@ -75,7 +93,11 @@ pub(super) fn identify(kind: Kind, element: &mut Element, context: &mut Context)
     if element.attr("id").is_some_and(|id| !id.is_empty()) {
         return;
     }
-    let id = match &context.request.id {
+    let asked = context
+        .origin
+        .request()
+        .and_then(|request| request.id.as_ref());
+    let id = match asked {
         Some(id) if kind == Kind::Iq && is_iq_answer(element) => id.clone(),
         _ => (context.fresh_id)(),
     };
@@ -98,7 +120,7 @@ pub(super) fn answers(element: &Element, request: &Envelope) -> bool {
 
 /// RFC 6120 §8.2.3: the four types; one child in a request; at most one in a result; an error in an
 /// error; and a result or error only as the answer to a request.
-pub(super) fn iq(element: &Element, request: &Envelope) -> Result<(), Unusable> {
+pub(super) fn iq(element: &Element, request: Option<&Envelope>) -> Result<(), Unusable> {
     let children = element.elements().count();
     let well_formed = match element.attr("type") {
         Some("get" | "set") => children == 1,
@@ -109,14 +131,17 @@ pub(super) fn iq(element: &Element, request: &Envelope) -> Result<(), Unusable> 
     if !well_formed {
         return Err(Unusable::ForbiddenIq);
     }
-    if is_iq_answer(element) && !answers(element, request) {
+    if is_iq_answer(element) && !request.is_some_and(|request| answers(element, request)) {
         return Err(Unusable::UnrequestedIq);
     }
     Ok(())
 }
 
 /// A room throws out an occupant that answers it with an error.
-pub(super) fn room_error(element: &Element, request: &Envelope) -> Result<(), Unusable> {
+pub(super) fn room_error(element: &Element, request: Option<&Envelope>) -> Result<(), Unusable> {
+    let Some(request) = request else {
+        return Ok(());
+    };
     let to_room = || {
         element
             .attr("to")

@@ -7,14 +7,18 @@
 pub mod answer;
 mod check;
 pub mod fields;
+pub mod media_type;
 mod object;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+pub mod push;
 mod reply;
 pub mod request;
+mod stanza_error;
 mod unusable;
 #[cfg(test)]
 mod unusable_answers;
 
 pub use check::{Rules, Scope};
+pub use reply::Speaker;
 pub use unusable::{MAX_ELEMENTS_AND_ATTRIBUTES, Unusable};

@@ -1,4 +1,4 @@
-//! One stanza of a web service's answer: from a JSON object to an [`Element`] that is fit to be sent.
+//! One stanza of what a web service says: from a JSON object to an [`Element`] that is fit to be sent.
 
 use super::Unusable;
 use super::check::{self, Rules};
@@ -6,12 +6,40 @@ use super::fields::{FIELDS, Place};
 use super::object::Object;
 use crate::stanza::{Allowance, Element, Envelope, Kind, chars, xml_in};
 
-/// What a reply depends on.
+/// Why a service says something, which is where defaults come from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// It was asked.
+    Answer(&'a Envelope),
+    /// It speaks first.
+    Push(Speaker<'a>),
+}
+
+/// Who speaks first.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker<'a> {
+    /// The prepared address from which a stanza comes that names none.
+    pub from: &'a str,
+    /// Whether no stanza may come from another bare JID than that.
+    pub is_bound: bool,
+}
+
+impl<'a> Origin<'a> {
+    /// What is answered, if anything is.
+    pub(super) fn request(self) -> Option<&'a Envelope> {
+        match self {
+            Origin::Answer(request) => Some(request),
+            Origin::Push(_) => None,
+        }
+    }
+}
+
+/// What a stanza depends on.
 pub(super) struct Context<'a> {
-    pub(super) request: &'a Envelope,
+    pub(super) origin: Origin<'a>,
     pub(super) rules: &'a Rules<'a>,
     pub(super) fresh_id: &'a mut dyn FnMut() -> String,
-    /// What the replies of the answer that are still to come may have. An object counts for its element
+    /// What the stanzas that are still to come may have. An object counts for its element
     /// and once for each property: what is filled in does not count.
     pub(super) allowance: Allowance,
 }
@@ -22,34 +50,50 @@ pub(super) fn build(object: &Object, context: &mut Context) -> Result<Element, U
         return Err(Unusable::NoProperty);
     }
     let xml = object.string("stanza")?;
-    let (kind, mut element) = match &xml {
+    let (kind, element) = match &xml {
         Some(xml) => xml_in::parse_stanza(xml, &mut context.allowance)?,
         None => {
             context.allowance.take(1 + object.count())?;
-            from_properties(object, context.request)?
+            from_properties(object, context.origin)?
         }
     };
+    complete(kind, element, xml.is_some(), context)
+}
+
+/// The stanza with all that is left out filled in, if it may be sent. Of one that somebody wrote as XML no
+/// more is touched than has to be.
+pub(super) fn complete(
+    kind: Kind,
+    mut element: Element,
+    is_xml: bool,
+    context: &mut Context,
+) -> Result<Element, Unusable> {
     check::address(&mut element, context)?;
-    if xml.is_none() || kind == Kind::Iq || element.attr("type") == Some("groupchat") {
+    let is_known_by_id = kind == Kind::Iq
+        || element.attr("type") == Some("groupchat")
+        || matches!(context.origin, Origin::Push(_));
+    if !is_xml || is_known_by_id {
         check::identify(kind, &mut element, context);
     }
+    let request = context.origin.request();
     match kind {
-        Kind::Iq => check::iq(&element, context.request)?,
-        Kind::Message | Kind::Presence => check::room_error(&element, context.request)?,
+        Kind::Iq => check::iq(&element, request)?,
+        Kind::Message | Kind::Presence => check::room_error(&element, request)?,
     }
     Ok(element)
 }
 
-fn from_properties(object: &Object, request: &Envelope) -> Result<(Kind, Element), Unusable> {
+fn from_properties(object: &Object, origin: Origin) -> Result<(Kind, Element), Unusable> {
     let kind = match object.string("kind")? {
         None => Kind::Message,
         Some(name) => Kind::from_name(&name).ok_or(Unusable::UnknownKind)?,
     };
-    let default_type = match kind {
-        Kind::Message if request.is_groupchat() => Some("groupchat"),
-        Kind::Message => Some("chat"),
-        Kind::Presence => None,
-        Kind::Iq => Some("result"),
+    let default_type = match (kind, origin) {
+        (Kind::Message, Origin::Answer(request)) if request.is_groupchat() => Some("groupchat"),
+        (Kind::Message, _) => Some("chat"),
+        (Kind::Presence, _) => None,
+        (Kind::Iq, Origin::Answer(_)) => Some("result"),
+        (Kind::Iq, Origin::Push(_)) => Some("get"),
     };
     let mut element = Element::new(kind.as_str());
     for field in &FIELDS {
@@ -58,7 +102,7 @@ fn from_properties(object: &Object, request: &Envelope) -> Result<(Kind, Element
             .as_deref()
             .is_some_and(|text| !chars::all_allowed(text))
         {
-            return Err(Unusable::ForbiddenCharacter);
+            return Err(Unusable::ForbiddenCharacter(field.name));
         }
         element = match (field.place, text) {
             (Place::Attribute("type"), text) => {
@@ -91,7 +135,7 @@ mod tests {
         object: Value,
     ) -> Result<String, Unusable> {
         let mut context = Context {
-            request,
+            origin: Origin::Answer(request),
             rules: &settings.rules(),
             fresh_id: &mut || "fresh".to_owned(),
             allowance: Allowance::new(100),
@@ -255,7 +299,7 @@ mod tests {
         for name in ["body", "lang", "id", "type"] {
             assert_eq!(
                 to_message(json!({name: "\u{1}"})),
-                Err(Unusable::ForbiddenCharacter)
+                Err(Unusable::ForbiddenCharacter(name))
             );
         }
         assert_eq!(

@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::fields::{self, FIELDS, Value};
+use super::stanza_error;
 use crate::stanza::Stanza;
 
 struct Request<'a>(&'a Stanza);
@@ -22,6 +23,11 @@ impl Serialize for Request<'_> {
                     }
                 }
             }
+        }
+        if self.0.envelope.has_type("error")
+            && let Some(error) = stanza_error::read(&self.0.xml)
+        {
+            object.serialize_entry("error", &error)?;
         }
         object.end()
     }
@@ -56,6 +62,20 @@ mod tests {
                 "stanza": "<message><body>hi</body></message>", "body": "hi", "type": "chat",
                 "id": "m1", "lang": "en", "priority": -5,
             })
+        );
+    }
+
+    #[test]
+    fn an_error_says_what_was_wrong() {
+        let mut stanza = message();
+        stanza.envelope.type_ = Some("error".into());
+        stanza.xml = "<message type='error'><error type='cancel'>\
+            <item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+            .into();
+        let value: Value = serde_json::from_slice(&encode(&stanza)).unwrap();
+        assert_eq!(
+            value["error"],
+            json!({"type": "cancel", "condition": "item-not-found"})
         );
     }
 

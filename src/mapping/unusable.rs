@@ -35,8 +35,8 @@ pub enum Unusable {
     InvalidJid(&'static str),
     /// Happens when `from` is not an address of this component.
     ForeignFrom,
-    /// Happens when a text has a character that XML 1.0 forbids.
-    ForbiddenCharacter,
+    /// Happens when that property has a character that XML 1.0 forbids.
+    ForbiddenCharacter(&'static str),
     /// Happens when an iq breaks RFC 6120 §8.2.3.
     ForbiddenIq,
     /// Happens when an iq of type result or error does not answer the iq that was POSTed.
@@ -45,9 +45,38 @@ pub enum Unusable {
     SecondAnswer,
     /// Happens when a message of a room is answered by an error.
     ErrorToRoom,
+    /// Happens when a service speaks first and does not say to whom.
+    NoRecipient,
+    /// Happens when a service speaks first, to its own component.
+    ToItself,
+    /// Happens when a service speaks first, and says nothing.
+    Nothing,
 }
 
 impl Unusable {
+    /// The property that is wrong, if it is one.
+    pub fn property(&self) -> Option<&'static str> {
+        match self {
+            Unusable::WrongType(name)
+            | Unusable::InvalidJid(name)
+            | Unusable::ForbiddenCharacter(name) => Some(name),
+            Unusable::UnknownKind => Some("kind"),
+            Unusable::Xml(_) => Some("stanza"),
+            Unusable::ForeignFrom => Some("from"),
+            Unusable::NoRecipient | Unusable::ToItself => Some("to"),
+            Unusable::TooLong(_)
+            | Unusable::TooMany
+            | Unusable::Json(_)
+            | Unusable::NotAnObject
+            | Unusable::NoProperty
+            | Unusable::ForbiddenIq
+            | Unusable::UnrequestedIq
+            | Unusable::SecondAnswer
+            | Unusable::ErrorToRoom
+            | Unusable::Nothing => None,
+        }
+    }
+
     /// What is wrong, in words that repeat nothing of the answer and of a parser's message.
     pub fn summary(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -73,11 +102,14 @@ impl Unusable {
                 return Cow::Owned(format!("the address in '{name}' is not a valid JID"));
             }
             Unusable::ForeignFrom => "the sender is not an address of this component",
-            Unusable::ForbiddenCharacter => "a character in it is forbidden in XML",
+            Unusable::ForbiddenCharacter(_) => "a character in it is forbidden in XML",
             Unusable::ForbiddenIq => "the iq is not one that XMPP allows",
             Unusable::UnrequestedIq => "the iq does not answer the request",
             Unusable::SecondAnswer => "it answers the iq more than once",
             Unusable::ErrorToRoom => "a message of a room is not answered by an error",
+            Unusable::NoRecipient => "the property 'to' is missing",
+            Unusable::ToItself => "the recipient is this component itself",
+            Unusable::Nothing => "there is no stanza in it",
         })
     }
 }

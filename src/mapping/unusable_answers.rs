@@ -95,7 +95,7 @@ fn characters_that_xml_forbids() {
             r"\u0000", r"\u0001", r"\u0008", r"\u001f", r"\ufffe", r"\uffff",
         ] {
             let body = format!(r#"{{"thread": "x", "{property}": "a{character}b"}}"#);
-            assert_eq!(unusable(&body), Unusable::ForbiddenCharacter, "{body}");
+            assert_eq!(unusable(&body), Unusable::ForbiddenCharacter(property));
         }
     }
 }

@@ -103,7 +103,6 @@ impl Element {
     }
 
     /// The character data directly inside.
-    #[cfg(test)]
     pub fn text(&self) -> String {
         self.children
             .iter()

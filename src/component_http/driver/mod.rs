@@ -238,15 +238,20 @@ impl Driver {
         }
     }
 
+    /// Remembers a stanza that is about to be sent, if a room will send it back.
+    pub fn remember(&mut self, stanza: &Element, now: Instant) {
+        if answer::is_room_message(stanza)
+            && let (Some(room), Some(id)) = (stanza.attr("to"), stanza.attr("id"))
+        {
+            self.reflections.remember(room, id, now);
+        }
+    }
+
     /// Returns how many elements it sends.
     fn carry_out(&mut self, effect: Effect, now: Instant, batch: &mut Batch) -> usize {
         match effect {
             Effect::Send(stanza) => {
-                if answer::is_room_message(&stanza)
-                    && let (Some(room), Some(id)) = (stanza.attr("to"), stanza.attr("id"))
-                {
-                    self.reflections.remember(room, id, now);
-                }
+                self.remember(&stanza, now);
                 let elements = stanza.count();
                 batch.stanzas.push(stanza);
                 elements

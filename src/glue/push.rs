@@ -1,0 +1,168 @@
+//! Pushes, for `mod_component_http.lua`: requests of Prosody's HTTP server, and what they are answered.
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use mlua::{BString, Lua, Table, Value};
+use nix::errno::Errno;
+
+use crate::mapping::Rules;
+use crate::notes::Note;
+pub use crate::push::Settings;
+use crate::push::{Asked, Body, Driver, Request, Response, Step, Ticket, below};
+use crate::stanza::{Element, Stanza};
+
+/// A response that Lua keeps open, and what to answer by it.
+pub type Answered = (Table, Response);
+
+/// The pushes of a component, and the responses that are kept open.
+pub struct Pushing {
+    driver: Driver,
+    open: HashMap<Ticket, Table>,
+    step: Step,
+}
+
+impl Pushing {
+    /// None yet.
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    pub fn new(settings: Settings, rules: &Rules) -> Result<Self, Errno> {
+        Ok(Pushing {
+            driver: Driver::new(settings, rules)?,
+            open: HashMap::new(),
+            step: Step::default(),
+        })
+    }
+
+    /// What to log when the component has come up.
+    pub fn introduction(&self) -> Note {
+        self.driver.introduction()
+    }
+
+    /// See [`Driver::fd`].
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.driver.fd()
+    }
+
+    /// See [`Driver::next_due`].
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.driver.next_due(now)
+    }
+
+    /// Takes a request in, which is to be answered by that response.
+    pub fn admit(&mut self, response: Table, request: Request, now: Instant) {
+        let ticket = self.driver.admit(request, now, &mut self.step);
+        self.open.insert(ticket, response);
+    }
+
+    /// See [`Driver::wake`].
+    pub fn wake(&mut self, now: Instant) {
+        self.driver.wake(now, &mut self.step);
+    }
+
+    /// See [`Driver::awaits`].
+    pub fn awaits(&self, asked: &Asked) -> bool {
+        self.driver.awaits(asked)
+    }
+
+    /// That stanza is the answer to an iq.
+    pub fn answer(&mut self, answer: Stanza, now: Instant) {
+        let envelope = &answer.envelope;
+        let asked = Asked {
+            from: envelope.to.clone(),
+            to: envelope.from.clone(),
+            id: envelope.id.clone().unwrap_or_default(),
+        };
+        self.driver.answer(&asked, answer, now, &mut self.step);
+    }
+
+    /// See [`Driver::close`].
+    pub fn close(&mut self, now: Instant) {
+        self.driver.close(now, &mut self.step);
+    }
+
+    /// Goes on with the pushes of a component that was loaded before.
+    pub fn adopt(&mut self, old: &mut Pushing) {
+        self.driver.adopt(&mut old.driver);
+        std::mem::swap(&mut self.open, &mut old.open);
+        std::mem::swap(&mut self.step, &mut old.step);
+    }
+
+    /// What is to be sent, to be told and to be answered.
+    pub fn take(&mut self) -> (Vec<Element>, Vec<Note>, Vec<Answered>) {
+        let step = std::mem::take(&mut self.step);
+        let open = &mut self.open;
+        let answered = step
+            .responses
+            .into_iter()
+            .filter_map(|(ticket, response)| Some((open.remove(&ticket)?, response)))
+            .collect();
+        (step.stanzas, step.notes, answered)
+    }
+}
+
+/// A request from a table with `method`, `path` (as it was sent), `base` (the path of the component), `query`,
+/// `headers` (with underscores in their names), and `body`, which is false if it is longer than Prosody takes.
+///
+/// # Errors
+/// If one of them is of another type.
+pub fn request(table: &Table) -> mlua::Result<Request> {
+    let headers: Table = table.get("headers")?;
+    let header = |name: &str| Ok::<_, mlua::Error>(headers.get::<Option<BString>>(name)?.map(text));
+    let path: BString = table.get("path")?;
+    let base: BString = table.get("base")?;
+    let query: Option<BString> = table.get("query")?;
+    Ok(Request {
+        method: table.get("method")?,
+        path: below(&text(path), &text(base)).to_owned(),
+        query: query.map(text),
+        authorization: header("authorization")?,
+        content_type: header("content_type")?,
+        idempotency_key: header("idempotency_key")?,
+        prefer: header("prefer")?,
+        transfer_encoding: header("transfer_encoding")?,
+        body: match table.get("body")? {
+            Value::Boolean(_) => Body::TooLong,
+            Value::String(body) => Body::Whole(body.as_bytes().to_vec()),
+            _ => Body::default(),
+        },
+    })
+}
+
+/// What an iq is the answer to, if it has all that it takes.
+pub fn asked(from: Option<BString>, to: Option<BString>, id: Option<BString>) -> Option<Asked> {
+    Some(Asked {
+        from: text(to?),
+        to: text(from?),
+        id: text(id?),
+    })
+}
+
+/// A list of responses, each followed by its status, a table of its headers as Prosody names them, and its
+/// body; none for no response.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn responses(lua: &Lua, answered: Vec<Answered>) -> mlua::Result<Option<Table>> {
+    if answered.is_empty() {
+        return Ok(None);
+    }
+    let list = lua.create_table_with_capacity(4 * answered.len(), 0)?;
+    for (open, response) in answered {
+        let headers = response.headers.into_iter();
+        let headers = headers.map(|(name, value)| (name.replace('-', "_").to_lowercase(), value));
+        list.raw_push(open)?;
+        list.raw_push(response.status)?;
+        list.raw_push(lua.create_table_from(headers)?)?;
+        list.raw_push(lua.create_string(&response.body)?)?;
+    }
+    Ok(Some(list))
+}
+
+/// What is not UTF-8 is replaced.
+fn text(bytes: BString) -> String {
+    String::from_utf8(bytes.into())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
