@@ -6,6 +6,13 @@ use super::reply::{self, Context, Origin, Speaker};
 use super::{MAX_ELEMENTS_AND_ATTRIBUTES, Rules, Unusable, object};
 use crate::stanza::{Allowance, Element, Kind, chars, xml_in};
 
+/// What is told of [`Unusable::NoRecipient`].
+pub(super) const NO_RECIPIENT: &str = "the property 'to' is missing";
+/// What is told of [`Unusable::ToItself`].
+pub(super) const TO_ITSELF: &str = "the recipient is this component itself";
+/// What is told of [`Unusable::Nothing`].
+pub(super) const NOTHING: &str = "there is no stanza in it";
+
 /// Happens when a part of what the service says cannot be used, so that nothing of it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {

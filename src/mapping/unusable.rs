@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::push;
 use crate::stanza::MAX_DEPTH;
 use crate::stanza::allowance::Exhausted;
 use crate::stanza::xml_in::XmlError;
@@ -107,9 +108,9 @@ impl Unusable {
             Unusable::UnrequestedIq => "the iq does not answer the request",
             Unusable::SecondAnswer => "it answers the iq more than once",
             Unusable::ErrorToRoom => "a message of a room is not answered by an error",
-            Unusable::NoRecipient => "the property 'to' is missing",
-            Unusable::ToItself => "the recipient is this component itself",
-            Unusable::Nothing => "there is no stanza in it",
+            Unusable::NoRecipient => push::NO_RECIPIENT,
+            Unusable::ToItself => push::TO_ITSELF,
+            Unusable::Nothing => push::NOTHING,
         })
     }
 }

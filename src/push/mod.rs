@@ -204,8 +204,8 @@ impl Pushes {
                 self.conclude(ticket, push, fingerprint, problem.to_response(), now);
             }
             (Err(problem), _) => self.fail(ticket, &push, &problem),
-            (Ok(_), _) => {
-                let problem = Problem::Fault("work of another stage".to_owned());
+            (Ok(Outcome::Stanzas(..) | Outcome::Written(_)), stage) => {
+                let problem = Problem::Fault(format!("{stage:?}"));
                 self.fail(ticket, &push, &problem);
             }
         }

@@ -74,7 +74,7 @@ fn tokens(rules: &Rules, options: &Options) -> Result<Option<Tokens>, OptionErro
             .map(|(token, from)| bound(rules, token, from))
             .collect::<Result<_, _>>()?,
         _ => {
-            return Err(wrong(
+            return Err(problem(
                 "must be a list of tokens, or a table from tokens to JIDs",
             ));
         }
@@ -85,7 +85,7 @@ fn tokens(rules: &Rules, options: &Options) -> Result<Option<Tokens>, OptionErro
 fn item(item: &OptionValue) -> Result<Grant, OptionError> {
     match item {
         OptionValue::Text(token) => unbound(token),
-        _ => Err(wrong(
+        _ => Err(problem(
             "must be a list of strings, or a table from tokens to JIDs",
         )),
     }
@@ -107,10 +107,10 @@ fn bound(rules: &Rules, token: &str, from: &OptionValue) -> Result<Grant, Option
     let from = prepared
         .filter(|from| jid::resource(from).is_none())
         .ok_or_else(|| {
-            wrong("must give each token a bare JID, such as \"news@bot.example.com\"")
+            problem("must give each token a bare JID, such as \"news@bot.example.com\"")
         })?;
     if rules.validate_from && !rules.is_own(&from) {
-        return Err(wrong(
+        return Err(problem(
             "gives a token a JID that is not one of this component's (validate_from_addresses)",
         ));
     }
@@ -124,7 +124,7 @@ fn checked(token: &str) -> Result<TokenId, OptionError> {
     // RFC 6750 §2.1.
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
     if token.len() < MIN_TOKEN || !token.chars().all(allowed) {
-        return Err(wrong(
+        return Err(problem(
             "must have tokens of at least 20 characters, letters, digits and -._~+/= only: \
              'openssl rand -hex 20' makes one",
         ));
@@ -132,7 +132,7 @@ fn checked(token: &str) -> Result<TokenId, OptionError> {
     Ok(TokenId::of(token))
 }
 
-fn wrong(problem: &str) -> OptionError {
+fn problem(problem: &str) -> OptionError {
     OptionError::new(TOKENS_OPTION, problem)
 }
 
