@@ -1,4 +1,4 @@
--- One account's clients serve iq requests as a component.
+-- One account's clients serve as a component.
 -- Who gets what is decided in the library; here is how Prosody takes part in it.
 
 local VERSION = "0.2.0";
@@ -22,7 +22,7 @@ if module.host == "*" then return; end -- prosodyctl loads modules without a hos
 local shared = native:shared(module, require, prosody);
 
 local host, get_option = module.host, shared.get_option;
-local carry_out, relay, set_timer = shared.carry_out, shared.relay, shared.set_timer;
+local carry_out, set_timer = shared.carry_out, shared.set_timer;
 if module:get_host_type() ~= "component" then
 	return shared.refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"'):format(host));
 end
@@ -68,7 +68,7 @@ local function receive_iq(event)
 	local verdict, to, from, id, delay = take_iq(event.stanza, event.origin);
 	if verdict == "relayed" then
 		set_timer(delay);
-		relay(event.stanza, to, from, id);
+		shared.relay_iq(event.stanza, to, from, id);
 	else
 		carry_out(proxy:poll());
 	end
@@ -78,6 +78,33 @@ end
 local function swallow_iq(event)
 	local attr = event.stanza.attr;
 	module:log("debug", "Dropped an iq of type %s from %s to %s that nobody waits for", attr.type, attr.from, attr.to);
+	return true;
+end
+
+-- The message with what keeps it from being copied to the account's other clients: XEP-0280, and XEP-0334. It is
+-- another table, for the sender may look at its own once more.
+local function without_copies(message)
+	local other = setmetatable({ name = message.name, attr = {}, tags = {} }, shared.stanza_mt);
+	for name, value in pairs(message.attr) do other.attr[name] = value; end
+	for i, child in ipairs(message) do other[i] = child; end
+	for i, child in ipairs(message.tags) do other.tags[i] = child; end
+	return other:tag("private", { xmlns = "urn:xmpp:carbons:2" }):up():tag("no-copy", { xmlns = "urn:xmpp:hints" }):up();
+end
+
+local function receive_message(event)
+	local message = event.stanza;
+	local attr = message.attr;
+	local has_body = message:get_child("body") ~= nil;
+	local verdict, to, from, delay = proxy:message(attr.type, attr.to, attr.from, attr.id, has_body);
+	if verdict == "settled" then
+		carry_out(proxy:poll());
+		return true;
+	end
+	set_timer(delay);
+	local relayed = verdict == "to_target" and without_copies(message) or message;
+	if not shared.relay(relayed, to, from, attr.id) then
+		carry_out(proxy:message_unsent(attr.type, attr.to, attr.from, attr.id, has_body));
+	end
 	return true;
 end
 
@@ -92,7 +119,7 @@ local BEFORE_MOD_IQ, AFTER_MOD_IQ = 0.05, -1;
 for _, place in ipairs({ "bare", "full", "host" }) do
 	module:hook("iq/"..place, receive_iq, BEFORE_MOD_IQ);
 	module:hook("iq/"..place, swallow_iq, AFTER_MOD_IQ);
-	module:hook("message/"..place, receive, -1);
+	module:hook("message/"..place, proxy:carries_messages() and receive_message or receive, -1);
 	module:hook("presence/"..place, receive, -1);
 end
 

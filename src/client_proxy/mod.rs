@@ -18,8 +18,11 @@
 //! remembers whom.
 
 mod choice;
+mod conversations;
 pub(crate) mod counts;
+mod generations;
 mod iq;
+mod message;
 #[cfg(test)]
 mod one_answer;
 pub(crate) mod pending;
@@ -47,8 +50,10 @@ use rand::Rng;
 use crate::notes::Note;
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
 use choice::{Circumstances, choose};
+use conversations::Conversations;
 use counts::Counts;
 pub(crate) use iq::Verdict;
+pub(crate) use message::{Message, MessageVerdict};
 use pending::{Addresses, Pending};
 use request::{Asked, Attempt, Request};
 use requesters::Requesters;
@@ -97,6 +102,7 @@ pub(crate) struct Proxy<S> {
     subscription: Subscription,
     resources: Resources,
     requesters: Requesters,
+    conversations: Conversations,
     pending: Pending<S>,
     bound: usize,
     last_chosen: Option<Rc<str>>,
@@ -114,6 +120,7 @@ impl<S: Clone> Proxy<S> {
             subscription: Subscription::new(now),
             resources: Resources::default(),
             requesters: Requesters::default(),
+            conversations: Conversations::default(),
             pending: Pending::default(),
             bound: MAX_PENDING,
             last_chosen: None,
@@ -132,12 +139,6 @@ impl<S: Clone> Proxy<S> {
             self.subscription = Subscription::new(now);
         }
         self.settings = settings;
-    }
-
-    /// Takes a message addressed to the component: it has no use for any.
-    pub fn message(&mut self, envelope: &Envelope, now: Instant) {
-        self.notice_server(envelope, now);
-        self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED);
     }
 
     /// Does what is due, or a part of it if that is much.

@@ -74,6 +74,16 @@ impl Resources {
         }
     }
 
+    /// Whether a resource is available.
+    pub fn contains(&self, jid: &str) -> bool {
+        self.0.contains_key(jid)
+    }
+
+    /// The JID of a resource, if it is available.
+    pub fn get(&self, jid: &str) -> Option<Rc<str>> {
+        self.0.get_key_value(jid).map(|(jid, _)| Rc::clone(jid))
+    }
+
     /// Forgets a resource.
     pub fn remove(&mut self, jid: &str) {
         self.0.remove(jid);

@@ -25,6 +25,8 @@ pub(super) fn settings(strategy: Strategy) -> Settings {
         timeout: seconds(120),
         try_timeout: None,
         strategy,
+        messages: false,
+        presence: false,
     }
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Fixture {
     pub(super) proxy: Proxy<usize>,
     pub(super) now: Instant,
     started: Instant,
-    rng: StdRng,
+    pub(super) rng: StdRng,
     received: usize,
     /// What was to be done when time went by, and no test has looked at yet.
     effects: VecDeque<Effect<usize>>,
@@ -113,7 +115,7 @@ impl Fixture {
 
     pub(super) fn message(&mut self, from: &str, type_: Option<&str>) {
         let envelope = envelope(Kind::Message, from, HOST, type_);
-        self.proxy.message(&envelope, self.now);
+        self.proxy.refuse_message(&envelope, self.now);
     }
 
     pub(super) fn iq(&mut self, from: &str, to: &str, type_: &str, id: &str) -> Option<Addresses> {

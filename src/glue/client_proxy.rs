@@ -18,7 +18,7 @@ use crate::client_proxy::counts::Counts;
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
-use crate::client_proxy::{Effect, Origin, Proxy, Unreachable, Verdict};
+use crate::client_proxy::{Effect, Message, MessageVerdict, Origin, Proxy, Unreachable, Verdict};
 use crate::mapping::fields;
 use crate::options::Options;
 use crate::stanza::{Envelope, Kind};
@@ -106,6 +106,9 @@ impl UserData for Component {
         methods.add_method("adopt", Component::adopt);
         methods.add_method("iq", Component::iq);
         methods.add_method("error", Component::error);
+        methods.add_method("carries_messages", |_, this, ()| Ok(this.settings.messages));
+        methods.add_method("message", Component::message);
+        methods.add_method("message_unsent", Component::message_unsent);
         methods.add_method("receive", Component::receive);
         methods.add_method("unsent", Component::unsent);
         methods.add_method("poll", Component::poll);
@@ -116,6 +119,9 @@ impl UserData for Component {
 
 /// The attribute of a stanza.
 type Attribute = Option<BString>;
+
+/// `type`, `to`, `from` and `id` of a message, and whether it has a body.
+type MessageArguments = (Attribute, Attribute, Attribute, Attribute, bool);
 
 /// All but `iq` and `error` return [`Effects`].
 impl Component {
@@ -164,6 +170,42 @@ impl Component {
             match unreachable {
                 Some(unreachable) => proxy.undeliverable(envelope, unreachable, now, rng),
                 None => proxy.iq(envelope, None, now, rng),
+            }
+        })
+    }
+
+    /// `proxy:message(type, to, from, id, has_body)`: takes a message in, if messages are carried. Returns what
+    /// becomes of it:
+    ///
+    /// - `"to_target", to, from, delay`: it is to be sent on with these addresses, and to be copied to nobody;
+    ///   `timeout` is to be called in that many seconds, or as is under way already.
+    /// - `"to_requester", to, from, delay`: it is to be sent on with these addresses; the delay is the same.
+    /// - `"settled"`: it is seen to; what follows from it is to be polled.
+    fn message(lua: &Lua, this: &Self, message: MessageArguments) -> mlua::Result<MultiValue> {
+        let now = Instant::now();
+        let (verdict, to, from, delay) = {
+            let state = &mut *this.state.borrow_mut();
+            let take = |message| state.proxy.message(&message, now, &mut rand::rng());
+            let (verdict, to, from) = match self::message(message).map(take) {
+                Some(MessageVerdict::ToTarget { to, from }) => ("to_target", to, from),
+                Some(MessageVerdict::ToRequester { to, from }) => ("to_requester", to, from),
+                Some(MessageVerdict::Settled) | None => return "settled".into_lua_multi(lua),
+            };
+            (verdict, to, from, state.delay(now))
+        };
+        relayed(lua, [verdict, &to, &from], delay)
+    }
+
+    /// `proxy:message_unsent(type, to, from, id, has_body)`: a message that came with these attributes could not
+    /// be sent on.
+    fn message_unsent(
+        lua: &Lua,
+        this: &Self,
+        message: MessageArguments,
+    ) -> mlua::Result<MultiValue> {
+        this.step(lua, |state, _| {
+            if let Some(message) = self::message(message) {
+                state.proxy.message_unsent(&message);
             }
         })
     }
@@ -259,11 +301,7 @@ impl Component {
                 Some(Verdict::Stray) => return "stray".into_lua_multi(lua),
             }
         };
-        let mut values = build::strings(lua, ["relayed", &to, &from, &id])?;
-        if let Some(delay) = delay {
-            values.push_back(Value::Number(delay.as_secs_f64()));
-        }
-        Ok(values)
+        relayed(lua, ["relayed", &to, &from, &id], delay)
     }
 
     /// Lets something happen, and returns what follows from it.
@@ -309,7 +347,7 @@ impl State {
 
     fn receive(&mut self, captured: Captured, now: Instant) {
         let (presence, availability) = match captured {
-            Captured::Head { envelope, .. } => return self.proxy.message(&envelope, now),
+            Captured::Head { envelope, .. } => return self.proxy.refuse_message(&envelope, now),
             Captured::Whole(stanza) => {
                 let [show, priority] =
                     ["show", "priority"].map(|name| fields::child(&stanza, name));
@@ -322,6 +360,25 @@ impl State {
         self.proxy
             .presence(&presence, availability, now, &mut rand::rng());
     }
+}
+
+/// A verdict, what belongs to it, and the delay of the timer to set.
+fn relayed<const N: usize>(
+    lua: &Lua,
+    words: [&str; N],
+    delay: Option<Duration>,
+) -> mlua::Result<MultiValue> {
+    let mut values = build::strings(lua, words)?;
+    if let Some(delay) = delay {
+        values.push_back(Value::Number(delay.as_secs_f64()));
+    }
+    Ok(values)
+}
+
+/// A message, if it has a recipient and a sender.
+fn message((type_, to, from, id, has_body): MessageArguments) -> Option<Message> {
+    let [type_, id] = [type_, id].map(|attribute| attribute.map(text));
+    Some(Message::new(text(to?), text(from?), type_, id, has_body))
 }
 
 /// An iq's envelope, if it has a recipient and a sender.
