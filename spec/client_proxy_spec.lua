@@ -446,7 +446,7 @@ describe("mod_client_proxy", function ()
 			assert.equal("Hallo", sent:get_child_text("body"));
 			assert.equal("de", sent:get_child("body").attr["xml:lang"]);
 			local names = {};
-			for child in sent:childtags() do table.insert(names, child.name.." "..(child.attr.xmlns or "")); end
+			for _, child in ipairs(sent.tags) do table.insert(names, child.name.." "..(child.attr.xmlns or "")); end
 			assert.same({ "body ", "request urn:xmpp:receipts", "private urn:xmpp:carbons:2", "no-copy urn:xmpp:hints" },
 				names);
 		end);
