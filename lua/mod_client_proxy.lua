@@ -27,25 +27,25 @@ if module:get_host_type() ~= "component" then
 	return shared.refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"'):format(host));
 end
 
--- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same. Returns
--- whatever is stored, nil if that is nothing, or nil and why nothing can be read.
-local function read_key()
-	local store, err = module:open_store("client_proxy");
+-- What the library keeps in Prosody's storage. Returns what a record has, nil if that is nothing, or nil and why
+-- nothing can be read.
+local function read(store_name, record)
+	local store, err = module:open_store(store_name);
 	if not store then return nil, tostring(err); end
-	local record;
-	record, err = store:get();
-	if record ~= nil then return type(record) == "table" and record.key or false; end
-	return nil, err and tostring(err);
+	local value;
+	value, err = store:get(record);
+	return value, value == nil and err and tostring(err) or nil;
 end
 
-local function store_key(key)
-	local stored, err = module:open_store("client_proxy"):set(nil, { key = key });
-	if not stored then
-		module:log("warn", "requesters get other addresses after a restart, since the key cannot be stored: %s", err);
-	end
+local function write(store_name, record, value)
+	local store, err = module:open_store(store_name);
+	if not store then return nil, tostring(err); end
+	local stored;
+	stored, err = store:set(record, value);
+	return stored, not stored and tostring(err) or nil;
 end
 
-local proxy, problem = native.client_proxy(host, get_option, read_key, store_key, shared.stanza_mt);
+local proxy, problem = native.client_proxy(host, get_option, read, write, shared.stanza_mt);
 if not proxy then return shared.refuse(problem); end
 
 -- Where a stanza is from that is from no stream: of a client, a component, or a server that is connected.
@@ -109,7 +109,9 @@ local function receive_message(event)
 end
 
 local function receive(event)
-	carry_out(proxy:receive(event.stanza));
+	local stanza = event.stanza;
+	local is_error = getmetatable(stanza) == shared.stanza_mt and stanza.attr.type == "error";
+	carry_out(proxy:receive(stanza, is_error and select(2, stanza:get_error()) or nil));
 	return true;
 end
 
@@ -123,4 +125,4 @@ for _, place in ipairs({ "bare", "full", "host" }) do
 	module:hook("presence/"..place, receive, -1);
 end
 
-shared.live(proxy, function () return native.check_client_proxy(host, get_option, read_key); end);
+shared.live(proxy, function () return native.check_client_proxy(host, get_option, read); end);

@@ -480,6 +480,84 @@ describe("mod_client_proxy", function ()
 		end);
 	end);
 
+	describe("with presence", function ()
+		local SUBSCRIBER, BOT = "romeo@montague.test", "bot@proxy.test";
+
+		before_each(function () record.options.proxy_stanzas = { "iq", "presence" }; end);
+
+		local function settle()
+			for _ = 1, 80 do record:tick(); end
+			return record:take_sent();
+		end
+
+		local function subscribe(type)
+			record:fire("presence/bare", st.presence({ from = SUBSCRIBER, to = BOT, type = type or "subscribe" }));
+			return settle();
+		end
+
+		local function stored()
+			for name, value in pairs(record.stored) do
+				if name:find("^client_proxy_subscribers/") then return value; end
+			end
+		end
+
+		local function shown(stanza)
+			return { stanza.name, stanza.attr.to, stanza.attr.from, stanza.attr.type };
+		end
+
+		it("grants subscriptions, and stores them", function ()
+			start("1");
+			settle();
+			local sent = subscribe();
+			assert.same({ "presence", SUBSCRIBER, BOT, "subscribed" }, shown(sent[1]));
+			assert.same({ "presence", SUBSCRIBER, BOT }, shown(sent[2]));
+			assert.same({ [SUBSCRIBER] = { BOT } }, stored());
+			subscribe("unsubscribe");
+			assert.is_nil(stored());
+		end);
+
+		it("tells those who are stored, when the target comes", function ()
+			start();
+			settle();
+			subscribe();
+			start();
+			assert.same({}, settle());
+			presence("1");
+			assert.same({ "presence", SUBSCRIBER, BOT }, shown(settle()[1]));
+		end);
+
+		it("forgets who is gone", function ()
+			start();
+			settle();
+			subscribe();
+			local lost = st.presence({ from = SUBSCRIBER, to = BOT, type = "error" }):tag("error", { type = "cancel" })
+				:tag("item-not-found", { xmlns = "urn:ietf:params:xml:ns:xmpp-stanzas" }):reset();
+			record:fire("presence/bare", lost);
+			assert.is_nil(stored());
+		end);
+
+		it("says that something cannot be stored, and goes on", function ()
+			start("1");
+			settle();
+			record.storage_fails = "disk full";
+			assert.equal("subscribed", subscribe()[1].attr.type);
+			assert.is_true(record:logged("^warn: some of those .* cannot be stored, .*: disk full$"));
+		end);
+
+		it("never writes over what it cannot read", function ()
+			start();
+			settle();
+			subscribe();
+			for name in pairs(record.stored) do
+				if name:find("/") then record.stored[name] = "damaged"; end
+			end
+			start();
+			assert.equal("subscribed", subscribe()[1].attr.type);
+			assert.equal("damaged", stored());
+			assert.is_true(record:logged("^warn: some of those .* cannot be read, .* is damaged$"));
+		end);
+	end);
+
 	it("is not reloaded when it would not come up again, and looks without touching", function ()
 		local old = start("1");
 		record.stored.client_proxy = nil;

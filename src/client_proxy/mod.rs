@@ -17,6 +17,8 @@
 //! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
 //! remembers whom.
 
+mod announcement;
+pub(crate) mod availability;
 mod choice;
 mod conversations;
 pub(crate) mod counts;
@@ -33,7 +35,9 @@ pub(crate) mod resources;
 mod retry;
 mod reverse;
 pub(crate) mod settings;
+mod shown;
 mod sight;
+mod subscribers;
 mod subscription;
 #[cfg(test)]
 mod testing;
@@ -41,14 +45,15 @@ pub mod translation;
 mod unanswered;
 mod unreachable;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use crate::notes::Note;
+use crate::notes::{Complaints, Level, Note};
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
+use announcement::Announcement;
 use choice::{Circumstances, choose};
 use conversations::Conversations;
 use counts::Counts;
@@ -59,6 +64,8 @@ use request::{Asked, Attempt, Request};
 use requesters::Requesters;
 use resources::Resources;
 use settings::Settings;
+use shown::{NotFound, Waiting};
+use subscribers::Subscribers;
 use subscription::Subscription;
 use translation::{Encoded, KEY_LEN, Tag, Translator};
 pub(crate) use unreachable::{Origin, Unreachable};
@@ -93,6 +100,10 @@ pub(crate) enum Effect<S> {
     SendAgain(S, Addresses),
     /// Write a line to the log.
     Log(Note),
+    /// Read a part of the subscribers, for [`Proxy::subscribers_read`].
+    ReadSubscribers(u8),
+    /// Write a part of the subscribers: who has subscribed to what.
+    StoreSubscribers(u8, Vec<(String, String)>),
 }
 
 /// The state of one component. `S` is how the caller holds a stanza that may have to be sent again.
@@ -103,6 +114,11 @@ pub(crate) struct Proxy<S> {
     resources: Resources,
     requesters: Requesters,
     conversations: Conversations,
+    subscribers: Subscribers,
+    announcement: Announcement,
+    not_found: HashMap<Box<str>, NotFound>,
+    waiting: Vec<Waiting>,
+    complaints: Complaints,
     pending: Pending<S>,
     bound: usize,
     last_chosen: Option<Rc<str>>,
@@ -121,6 +137,11 @@ impl<S: Clone> Proxy<S> {
             resources: Resources::default(),
             requesters: Requesters::default(),
             conversations: Conversations::default(),
+            subscribers: Subscribers::default(),
+            announcement: Announcement::default(),
+            not_found: HashMap::new(),
+            waiting: Vec::new(),
+            complaints: Complaints::default(),
             pending: Pending::default(),
             bound: MAX_PENDING,
             last_chosen: None,
@@ -147,6 +168,7 @@ impl<S: Clone> Proxy<S> {
             return;
         }
         self.keep_subscribed(now, rng);
+        self.keep_announced(now);
         for _ in 0..MAX_DUE {
             let Some(request) = self.pending.take_due(now) else {
                 break;
@@ -164,7 +186,7 @@ impl<S: Clone> Proxy<S> {
             return None;
         }
         let telling = (!self.counts.are_told()).then(|| now + TELL_WITHIN);
-        [self.pending.next_due(), telling]
+        [self.pending.next_due(), telling, self.announcement_due(now)]
             .into_iter()
             .flatten()
             .chain([self.subscription.due()])
@@ -186,6 +208,14 @@ impl<S: Clone> Proxy<S> {
             let reply = envelope.reply(Some("error")).with_child(error.to_element());
             self.effects.push_back(Effect::Send(reply));
         }
+    }
+
+    /// Tells an admin of trouble with something, once a minute.
+    fn complain(&mut self, about: &str, trouble: impl Into<String>, now: Instant) {
+        let note = self
+            .complaints
+            .note(Level::Warn, about, trouble.into(), now);
+        self.log(note);
     }
 
     fn log(&mut self, note: Note) {

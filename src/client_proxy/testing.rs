@@ -1,7 +1,7 @@
 //! A proxy for tests, with a clock that the test sets.
 
+use super::availability::Availability;
 use super::choice::Strategy;
-use super::resources::Availability;
 use super::*;
 use crate::stanza::Kind;
 use rand::SeedableRng;
@@ -110,7 +110,7 @@ impl Fixture {
     ) {
         let envelope = envelope(Kind::Presence, from, to, type_);
         self.proxy
-            .presence(&envelope, availability, self.now, &mut self.rng);
+            .presence(&envelope, availability, None, self.now, &mut self.rng);
     }
 
     pub(super) fn message(&mut self, from: &str, type_: Option<&str>) {
@@ -183,7 +183,7 @@ impl Fixture {
         let effects = self.take_effects().into_iter();
         let mut again = effects.filter_map(|effect| match effect {
             Effect::SendAgain(_, addresses) => Some(addresses),
-            Effect::Send(_) | Effect::Log(_) => None,
+            _ => None,
         });
         let addresses = again.next().expect("a request was sent again");
         assert_eq!(again.next(), None);
@@ -198,6 +198,8 @@ impl Fixture {
             Effect::Send(element) => element.to_xml(),
             Effect::SendAgain(number, to) => format!("again {number} {to:?}"),
             Effect::Log(note) => note.level.as_str().to_owned(),
+            Effect::ReadSubscribers(part) => format!("read {part}"),
+            Effect::StoreSubscribers(part, _) => format!("store {part}"),
         };
         effects.map(text).collect()
     }
@@ -218,7 +220,7 @@ pub(super) fn errors_to_romeo(done: &[String]) -> Vec<&str> {
     errors.map(String::as_str).collect()
 }
 
-fn envelope(kind: Kind, from: &str, to: &str, type_: Option<&str>) -> Envelope {
+pub(super) fn envelope(kind: Kind, from: &str, to: &str, type_: Option<&str>) -> Envelope {
     Envelope {
         kind,
         to: to.into(),

@@ -1,6 +1,6 @@
 //! What `mod_client_proxy.lua` calls.
 
-mod key;
+mod store;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,15 +14,17 @@ use mlua::{
 use super::effects::Effects;
 use super::walk::{self, Captured};
 use super::{build, options};
+use crate::client_proxy::availability::Availability;
 use crate::client_proxy::counts::Counts;
 use crate::client_proxy::pending::Addresses;
-use crate::client_proxy::resources::Availability;
 use crate::client_proxy::settings::Settings;
 use crate::client_proxy::{Effect, Message, MessageVerdict, Origin, Proxy, Unreachable, Verdict};
 use crate::mapping::fields;
+use crate::notes::Note;
 use crate::options::Options;
 use crate::stanza::{Envelope, Kind};
 use crate::timers::Timers;
+use store::Store;
 
 /// How many effects are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
@@ -37,6 +39,9 @@ type Held = Rc<RegistryKey>;
 struct Component {
     settings: Settings,
     state: RefCell<State>,
+    store: Store,
+    /// Why the key could not be stored, if it could not.
+    unsaved_key: Option<String>,
     stanza_mt: Table,
 }
 
@@ -45,24 +50,18 @@ struct State {
     timers: Timers,
 }
 
-/// `client_proxy(host, get_option, read_key, store_key, stanza_mt)`: a component, or `nil` and what is wrong.
-/// When the options turn out to be right `read_key` is asked for the key. It returns whatever is stored, `nil` if
-/// that is nothing, or `nil` and why nothing could be read. `store_key` is given a new one then.
+/// `client_proxy(host, get_option, read, write, stanza_mt)`: a component, or `nil` and what is wrong. The functions
+/// that read and write are those of a [`Store`].
 ///
 /// # Errors
 /// If the arguments are of the wrong types.
 pub fn new(
     lua: &Lua,
-    (host, get_option, read_key, store_key, stanza_mt): (
-        String,
-        Function,
-        Function,
-        Function,
-        Table,
-    ),
+    (host, get_option, read, write, stanza_mt): (String, Function, Function, Function, Table),
 ) -> mlua::Result<MultiValue> {
     let component = settings(&host, &get_option).and_then(|settings| {
-        let key = key::obtain(&read_key, &store_key).map_err(of_host(&host))?;
+        let store = Store { read, write };
+        let (key, unsaved_key) = store.obtain_key(lua).map_err(of_host(&host))?;
         let state = State {
             proxy: Proxy::new(settings.clone(), &key, Instant::now()),
             timers: Timers::default(),
@@ -70,6 +69,8 @@ pub fn new(
         Ok(Component {
             settings,
             state: RefCell::new(state),
+            store,
+            unsaved_key,
             stanza_mt,
         })
     });
@@ -79,15 +80,15 @@ pub fn new(
     }
 }
 
-/// `check_client_proxy(host, get_option, read_key)`: what would keep a component from coming up, or `nil`.
+/// `check_client_proxy(host, get_option, read)`: what would keep a component from coming up, or `nil`.
 ///
 /// # Errors
 /// If the arguments are of the wrong types.
 pub fn check(
     _: &Lua,
-    (host, get_option, read_key): (String, Function, Function),
+    (host, get_option, read): (String, Function, Function),
 ) -> mlua::Result<Option<String>> {
-    let key = || key::read(&read_key).map_err(of_host(&host));
+    let key = || store::read_key(&read).map_err(of_host(&host));
     Ok(settings(&host, &get_option).and_then(|_| key()).err())
 }
 
@@ -212,8 +213,14 @@ impl Component {
 
     /// `proxy:introduce()`: the component has come up.
     fn introduce(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
+        let unsaved_key = this.unsaved_key.as_ref().map(|reason| {
+            Note::warn(format!(
+                "requesters get other addresses after a restart, since the key cannot be stored: {reason}"
+            ))
+        });
+        let introduction = this.settings.introduction();
         let effects = Effects {
-            notes: vec![this.settings.introduction()],
+            notes: unsaved_key.into_iter().chain([introduction]).collect(),
             counts: Counts::default().all().into(),
             delay: this.state.borrow_mut().delay(Instant::now()),
             ..Effects::default()
@@ -221,10 +228,18 @@ impl Component {
         effects.to_lua(lua, &this.stanza_mt)
     }
 
-    /// `proxy:receive(stanza)`: takes a message or a presence in.
-    fn receive(lua: &Lua, this: &Self, stanza: Table) -> mlua::Result<MultiValue> {
+    /// `proxy:receive(stanza, condition)`: takes a presence in, of type error with that condition; or a message, if
+    /// messages are not carried.
+    fn receive(
+        lua: &Lua,
+        this: &Self,
+        (stanza, condition): (Table, Attribute),
+    ) -> mlua::Result<MultiValue> {
         let captured = walk::capture(lua, &stanza, |kind| kind == Kind::Presence)?;
-        this.step(lua, |state, now| state.receive(captured, now))
+        let condition = condition.map(text);
+        this.step(lua, |state, now| {
+            state.receive(captured, condition.as_deref(), now);
+        })
     }
 
     /// `proxy:unsent(type, to, from, id)`: an iq could not be sent on with these addresses. What follows from
@@ -311,31 +326,54 @@ impl Component {
         happen: impl FnOnce(&mut State, Instant),
     ) -> mlua::Result<MultiValue> {
         let now = Instant::now();
-        let (polled, counts, delay) = {
+        let polled: Vec<Effect<Held>> = {
             let state = &mut *self.state.borrow_mut();
             happen(state, now);
             let next = std::iter::from_fn(|| state.proxy.poll_effect());
-            let polled: Vec<Effect<Held>> = next.take(BATCH).collect();
-            (polled, state.proxy.poll_counts(), state.delay(now))
+            next.take(BATCH).collect()
         };
-        let mut effects = Effects {
-            counts,
-            delay,
-            ..Effects::default()
-        };
+        let mut effects = Effects::default();
         for effect in polled {
-            match effect {
-                Effect::Send(stanza) => effects.stanzas.push(stanza),
-                Effect::SendAgain(held, Addresses { to, from, id }) => {
-                    effects.requests.push(lua.registry_value(&held)?);
-                    for text in [to, from, id] {
-                        effects.requests.push(text.into_lua(lua)?);
-                    }
-                }
-                Effect::Log(note) => effects.notes.push(note),
-            }
+            self.begin(lua, effect, &mut effects, now)?;
+        }
+        {
+            let state = &mut *self.state.borrow_mut();
+            effects.counts = state.proxy.poll_counts();
+            effects.delay = state.delay(now);
         }
         effects.to_lua(lua, &self.stanza_mt)
+    }
+
+    /// Reads and stores at once; all else is for the shim to carry out.
+    fn begin(
+        &self,
+        lua: &Lua,
+        effect: Effect<Held>,
+        effects: &mut Effects,
+        now: Instant,
+    ) -> mlua::Result<()> {
+        match effect {
+            Effect::Send(stanza) => effects.stanzas.push(stanza),
+            Effect::SendAgain(held, Addresses { to, from, id }) => {
+                effects.requests.push(lua.registry_value(&held)?);
+                for text in [to, from, id] {
+                    effects.requests.push(text.into_lua(lua)?);
+                }
+            }
+            Effect::Log(note) => effects.notes.push(note),
+            Effect::ReadSubscribers(part) => {
+                let stored = self.store.read_subscribers(part);
+                let proxy = &mut self.state.borrow_mut().proxy;
+                proxy.subscribers_read(part, stored, now);
+            }
+            Effect::StoreSubscribers(part, subscriptions) => {
+                if let Err(problem) = self.store.write_subscribers(lua, part, subscriptions) {
+                    let proxy = &mut self.state.borrow_mut().proxy;
+                    proxy.subscribers_unsaved(&problem, now);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -345,7 +383,7 @@ impl State {
         self.timers.set(self.proxy.poll_timeout(now), now)
     }
 
-    fn receive(&mut self, captured: Captured, now: Instant) {
+    fn receive(&mut self, captured: Captured, condition: Option<&str>, now: Instant) {
         let (presence, availability) = match captured {
             Captured::Head { envelope, .. } => return self.proxy.refuse_message(&envelope, now),
             Captured::Whole(stanza) => {
@@ -357,8 +395,8 @@ impl State {
             Captured::Unfit(envelope, _) => (envelope, Availability::new(None, None)),
             Captured::NotAStanza => return,
         };
-        self.proxy
-            .presence(&presence, availability, now, &mut rand::rng());
+        let (proxy, rng) = (&mut self.proxy, &mut rand::rng());
+        proxy.presence(&presence, availability, condition, now, rng);
     }
 }
 
