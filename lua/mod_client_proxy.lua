@@ -3,6 +3,8 @@
 
 local VERSION = "0.2.0";
 
+local st = require "util.stanza";
+
 -- LuaRocks installs the library into the module's own tree, where Prosody makes Lua look for no library.
 local tree = module.path and module.path:match("^(.*)/share/lua/%d%.%d/");
 local installed = tree and ("%s/lib/lua/%s/?.so"):format(tree, _VERSION:match("%d%.%d"));
@@ -81,14 +83,21 @@ local function swallow_iq(event)
 	return true;
 end
 
--- The message with what keeps it from being copied to the account's other clients: XEP-0280, and XEP-0334. It is
--- another table, for the sender may look at its own once more.
+-- What keeps a message from being copied to the account's other clients: XEP-0280, and XEP-0334.
+local PRIVATE = st.stanza("private", { xmlns = "urn:xmpp:carbons:2" });
+local NO_COPY = st.stanza("no-copy", { xmlns = "urn:xmpp:hints" });
+
+-- The message with that, as another table, for the sender may look at its own once more.
 local function without_copies(message)
-	local other = setmetatable({ name = message.name, attr = {}, tags = {} }, shared.stanza_mt);
-	for name, value in pairs(message.attr) do other.attr[name] = value; end
-	for i, child in ipairs(message) do other[i] = child; end
-	for i, child in ipairs(message.tags) do other.tags[i] = child; end
-	return other:tag("private", { xmlns = "urn:xmpp:carbons:2" }):up():tag("no-copy", { xmlns = "urn:xmpp:hints" }):up();
+	local attr, tags = {}, {};
+	local other = setmetatable({ name = message.name, attr = attr, tags = tags }, shared.stanza_mt);
+	for name, value in pairs(message.attr) do attr[name] = value; end
+	local children, elements = #message, #message.tags;
+	for i = 1, children do other[i] = message[i]; end
+	for i = 1, elements do tags[i] = message.tags[i]; end
+	other[children + 1], other[children + 2] = PRIVATE, NO_COPY;
+	tags[elements + 1], tags[elements + 2] = PRIVATE, NO_COPY;
+	return other;
 end
 
 local function receive_message(event)

@@ -1,7 +1,5 @@
 """The presence of the service, for whoever subscribes to a JID of the proxy's."""
 
-import time
-
 import pytest
 
 from conftest import assert_no_tracebacks
@@ -14,7 +12,6 @@ from harness.waiting import wait_until
 
 SERVICE, BOT = "service@localhost", "bot@proxy.test"
 ACCOUNTS = {SERVICE: "secret"}
-INTERVAL = 5
 
 
 def hosts(backend):
@@ -22,21 +19,26 @@ def hosts(backend):
 
 
 @pytest.fixture
-def resources(prosody):
-    """A function that logs a client of the target in; nobody is told of a change of the test before."""
-    time.sleep(INTERVAL)
+def resources(prosody, peers):
+    """A function that logs a client of the target in. All are told of the first before the test goes on, and of the
+    end of the last before the next test does.
+    """
+    watcher = peers.peer()
+    subscribe(watcher)
     opened = []
 
     def log_in(name, presence=""):
-        position = prosody.log_position()
         opened.append(TargetClient(prosody, SERVICE, name, presence))
         if len(opened) == 1:
-            prosody.wait_for_log(f"{SERVICE} is available", since=position)
+            assert told(watcher)[0] is None
         return opened[-1]
     yield log_in
     for client in opened:
         if not client.closed.is_set():
             client.leave()
+    while opened and told(watcher)[0] != "unavailable":
+        pass
+    watcher.presence(BOT, "unsubscribe")
 
 
 def told(peer, sender=BOT):
