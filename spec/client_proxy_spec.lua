@@ -486,7 +486,7 @@ describe("mod_client_proxy", function ()
 		before_each(function () record.options.proxy_stanzas = { "iq", "presence" }; end);
 
 		local function settle()
-			for _ = 1, 80 do record:tick(); end
+			for _ = 1, 150 do record:tick(); end
 			return record:take_sent();
 		end
 

@@ -12,7 +12,7 @@ use ring::digest;
 pub const PARTS: usize = 256;
 
 /// How many of them are read at a time.
-const PARTS_AT_A_TIME: usize = 4;
+const PARTS_AT_A_TIME: usize = 2;
 
 /// How many subscriptions are kept.
 pub const MAX_SUBSCRIPTIONS: usize = 100_000;
@@ -82,7 +82,7 @@ impl Subscribers {
         }
     }
 
-    /// The parts to read next, if any are left: as many as take about two milliseconds when all are full.
+    /// The parts to read next, if any are left: as many as take about two milliseconds.
     pub fn next_unread(&self) -> Vec<u8> {
         self.to_read.iter().copied().take(PARTS_AT_A_TIME).collect()
     }
