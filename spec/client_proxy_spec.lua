@@ -471,6 +471,14 @@ describe("mod_client_proxy", function ()
 			assert.same({}, record:take_sent());
 		end);
 
+		it("carries none from a reload on that has taken them off", function ()
+			record.options.proxy_stanzas = nil;
+			local saved = loaded.save();
+			loaded.unload();
+			record:load("client_proxy").restore(saved);
+			assert.equal("cancel/feature-not-implemented", error_of(say(ROMEO, "bot@proxy.test")));
+		end);
+
 		it("keeps conversations over a reload", function ()
 			local sent = say(ROMEO, "bot@proxy.test");
 			local saved = loaded.save();

@@ -1,4 +1,4 @@
-//! One account's clients serve iq requests as a component.
+//! One account's clients serve as a component.
 //!
 //! A request to any JID at the component's host goes on to one of the available resources of the target,
 //! with an address at the host in place of the requester's, and the answer goes the same way back:
@@ -16,6 +16,10 @@
 //! ends in exactly one answer: its own or one error. A get that gets none for a while goes to another
 //! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
 //! remembers whom.
+//!
+//! Messages go the same way, if they are carried: [`message`]. They need no pending state, since the address
+//! of a requester proves by itself whom it stands for; [`conversations`] keep them with one resource. Presence,
+//! if it is [`shown`], is told to [`subscribers`] by one [`announcement`] after the other.
 
 mod announcement;
 pub(crate) mod availability;

@@ -1,4 +1,5 @@
-//! Presence: the target's makes the resources known, anyone else's is none of the proxy's business.
+//! Presence: the target's makes the resources known, anyone else's is none of the proxy's business, unless the
+//! service is [`shown`].
 
 use std::rc::Rc;
 use std::time::Instant;

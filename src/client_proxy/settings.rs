@@ -215,6 +215,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_carried() {
+        let carried = |names: &[&str]| {
+            let names = names.iter().map(|name| text(name)).collect();
+            let settings = read("proxy_stanzas", OptionValue::List(names));
+            settings.map(|settings| (settings.messages, settings.presence))
+        };
+        let defaults = read("", OptionValue::Absent).unwrap();
+        assert_eq!((defaults.messages, defaults.presence), (false, false));
+        assert_eq!(carried(&["iq"]), Ok((false, false)));
+        assert_eq!(carried(&["iq", "message"]), Ok((true, false)));
+        assert_eq!(carried(&["presence", "message"]), Ok((true, true)));
+        for unusable in [&["messages"][..], &[]] {
+            let error = carried(unusable).unwrap_err().to_string();
+            assert!(error.starts_with("the option 'proxy_stanzas' must hold"));
+        }
+        let both = read(
+            "proxy_stanzas",
+            OptionValue::List(vec![text("message"), text("presence")]),
+        );
+        let told = both.unwrap().introduction().text;
+        assert!(told.ends_with("; carries messages; shows presence"));
+    }
+
+    #[test]
     fn time_outs_and_strategy() {
         let defaults = read("", OptionValue::Absent).unwrap();
         assert_eq!(defaults.timeout, Duration::from_secs(120));
