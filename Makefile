@@ -51,7 +51,7 @@ demo: ## Send a message through a Prosody of its own into a web service (KEEP=1:
 	@$(ON_PROSODY) $(PYTHON) examples/demo.py $(if $(KEEP),--keep)
 
 .PHONY: demo-proxy
-demo-proxy: ## Send iq requests through a Prosody of its own to the clients of an account
+demo-proxy: ## Talk through a Prosody of its own to the clients of an account
 	@$(PREREQUISITES) cargo cc prosody slixmpp
 	@$(MAKE) --no-print-directory all
 	@$(ON_PROSODY) $(PYTHON) examples/demo_proxy.py

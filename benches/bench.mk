@@ -18,6 +18,12 @@ bench-strategies: ## Measure the strategies of client_proxy with a slow client a
 	@$(MAKE) --no-print-directory all
 	$(BENCHMARK) benches/strategies.py
 
+.PHONY: bench-subscribers
+bench-subscribers: ## Measure how long 100,000 subscribers of client_proxy hold Prosody's thread
+	@$(PREREQUISITES) cargo cc prosody
+	@$(MAKE) --no-print-directory all
+	$(BENCHMARK) benches/subscribers.py
+
 MICRO := --manifest-path benches/micro/Cargo.toml --target-dir target/micro
 
 .PHONY: bench-micro

@@ -73,6 +73,8 @@ def figures(results):
         yield "round trip at 1 outstanding / pure-Lua", ratio("outstanding-1", HTTP, NETHTTP, "p50"), "≤", 0.6
     if has("iq-64", DIRECT, PROXY):
         yield "client_proxy: main-thread CPU / direct routing", ratio("iq-64", PROXY, DIRECT, "main_us"), "≤", 1.3
+    if has("chat-64", DIRECT, PROXY):
+        yield "… of a message", ratio("chat-64", PROXY, DIRECT, "main_us"), "≤", 1.2
     in_flight = results.get("in_flight", {})
     if HTTP in in_flight:
         memory = in_flight[HTTP]

@@ -100,7 +100,7 @@ def one_run(setting, party, server, seconds):
                "size": setting.size, "seconds": seconds}
     if party in (DIRECT, PROXY):
         to = PROXY_HOST if party == PROXY else IMPLEMENTATION
-        return server.load("iqs", to, target_host=TARGET_HOST, implementation=IMPLEMENTATION, **options)
+        return server.load(setting.load, to, target_host=TARGET_HOST, implementation=IMPLEMENTATION, **options)
     return server.load("messages", f"bot@{setting.host(party)}", **options)
 
 

@@ -37,6 +37,7 @@ class Setting:
     delay: int = 0
     scheme: str = "http"
     senders: int | None = None
+    load: str = "iqs"
     rounds: int = 3
 
     def host(self, party):
@@ -62,6 +63,7 @@ SETTINGS = (
     Setting("tls", "backend over TLS", OVER_HTTP, scheme="https"),
     Setting("iq-64", "iq, 64 outstanding", (DIRECT, PROXY), rounds=5),
     Setting("iq-1", "iq, 1 outstanding", (DIRECT, PROXY), outstanding=1),
+    Setting("chat-64", "chat, 64 outstanding", (DIRECT, PROXY), load="chats", rounds=5),
 )
 
 
@@ -73,7 +75,9 @@ def hosts(settings, backend):
             if party in (DIRECT, PROXY):
                 found[TARGET_HOST] = external(TARGET_HOST)
             if party == PROXY:
-                found[PROXY_HOST] = component(PROXY_HOST, "client_proxy", target_address=IMPLEMENTATION.split("/")[0])
+                found[PROXY_HOST] = component(
+                    PROXY_HOST, "client_proxy", target_address=IMPLEMENTATION.split("/")[0],
+                    proxy_stanzas=["iq", "message"])
             if party == NATIVE:
                 found[setting.host(party)] = external(setting.host(party))
             if party in MODULES:

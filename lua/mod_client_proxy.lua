@@ -1,7 +1,9 @@
--- One account's clients serve iq requests as a component.
+-- One account's clients serve as a component.
 -- Who gets what is decided in the library; here is how Prosody takes part in it.
 
 local VERSION = "0.2.0";
+
+local st = require "util.stanza";
 
 -- LuaRocks installs the library into the module's own tree, where Prosody makes Lua look for no library.
 local tree = module.path and module.path:match("^(.*)/share/lua/%d%.%d/");
@@ -22,30 +24,30 @@ if module.host == "*" then return; end -- prosodyctl loads modules without a hos
 local shared = native:shared(module, require, prosody);
 
 local host, get_option = module.host, shared.get_option;
-local carry_out, relay, set_timer = shared.carry_out, shared.relay, shared.set_timer;
+local carry_out, set_timer = shared.carry_out, shared.set_timer;
 if module:get_host_type() ~= "component" then
 	return shared.refuse(('mod_client_proxy needs a host of its own: Component "proxy.%s" "client_proxy"'):format(host));
 end
 
--- The addresses that stand for requesters are made with a key. It is stored, so that they stay the same. Returns
--- whatever is stored, nil if that is nothing, or nil and why nothing can be read.
-local function read_key()
-	local store, err = module:open_store("client_proxy");
+-- What the library keeps in Prosody's storage. Returns what a record has, nil if that is nothing, or nil and why
+-- nothing can be read.
+local function read(store_name, record)
+	local store, err = module:open_store(store_name);
 	if not store then return nil, tostring(err); end
-	local record;
-	record, err = store:get();
-	if record ~= nil then return type(record) == "table" and record.key or false; end
-	return nil, err and tostring(err);
+	local value;
+	value, err = store:get(record);
+	return value, value == nil and err and tostring(err) or nil;
 end
 
-local function store_key(key)
-	local stored, err = module:open_store("client_proxy"):set(nil, { key = key });
-	if not stored then
-		module:log("warn", "requesters get other addresses after a restart, since the key cannot be stored: %s", err);
-	end
+local function write(store_name, record, value)
+	local store, err = module:open_store(store_name);
+	if not store then return nil, tostring(err); end
+	local stored;
+	stored, err = store:set(record, value);
+	return stored, not stored and tostring(err) or nil;
 end
 
-local proxy, problem = native.client_proxy(host, get_option, read_key, store_key, shared.stanza_mt);
+local proxy, problem = native.client_proxy(host, get_option, read, write, shared.stanza_mt);
 if not proxy then return shared.refuse(problem); end
 
 -- Where a stanza is from that is from no stream: of a client, a component, or a server that is connected.
@@ -68,7 +70,7 @@ local function receive_iq(event)
 	local verdict, to, from, id, delay = take_iq(event.stanza, event.origin);
 	if verdict == "relayed" then
 		set_timer(delay);
-		relay(event.stanza, to, from, id);
+		shared.relay_iq(event.stanza, to, from, id);
 	else
 		carry_out(proxy:poll());
 	end
@@ -81,8 +83,44 @@ local function swallow_iq(event)
 	return true;
 end
 
+-- What keeps a message from being copied to the account's other clients: XEP-0280, and XEP-0334.
+local PRIVATE = st.stanza("private", { xmlns = "urn:xmpp:carbons:2" });
+local NO_COPY = st.stanza("no-copy", { xmlns = "urn:xmpp:hints" });
+
+-- The message with that, as another table, for the sender may look at its own once more.
+local function without_copies(message)
+	local attr, tags = {}, {};
+	local other = setmetatable({ name = message.name, attr = attr, tags = tags }, shared.stanza_mt);
+	for name, value in pairs(message.attr) do attr[name] = value; end
+	local children, elements = #message, #message.tags;
+	for i = 1, children do other[i] = message[i]; end
+	for i = 1, elements do tags[i] = message.tags[i]; end
+	other[children + 1], other[children + 2] = PRIVATE, NO_COPY;
+	tags[elements + 1], tags[elements + 2] = PRIVATE, NO_COPY;
+	return other;
+end
+
+local function receive_message(event)
+	local message = event.stanza;
+	local attr = message.attr;
+	local has_body = message:get_child("body") ~= nil;
+	local verdict, to, from, delay = proxy:message(attr.type, attr.to, attr.from, attr.id, has_body);
+	if verdict == "settled" then
+		carry_out(proxy:poll());
+		return true;
+	end
+	set_timer(delay);
+	local relayed = verdict == "to_target" and without_copies(message) or message;
+	if not shared.relay(relayed, to, from, attr.id) then
+		carry_out(proxy:message_unsent(attr.type, attr.to, attr.from, attr.id, has_body));
+	end
+	return true;
+end
+
 local function receive(event)
-	carry_out(proxy:receive(event.stanza));
+	local stanza = event.stanza;
+	local is_error = getmetatable(stanza) == shared.stanza_mt and stanza.attr.type == "error";
+	carry_out(proxy:receive(stanza, is_error and select(2, stanza:get_error()) or nil));
 	return true;
 end
 
@@ -92,8 +130,8 @@ local BEFORE_MOD_IQ, AFTER_MOD_IQ = 0.05, -1;
 for _, place in ipairs({ "bare", "full", "host" }) do
 	module:hook("iq/"..place, receive_iq, BEFORE_MOD_IQ);
 	module:hook("iq/"..place, swallow_iq, AFTER_MOD_IQ);
-	module:hook("message/"..place, receive, -1);
+	module:hook("message/"..place, proxy:carries_messages() and receive_message or receive, -1);
 	module:hook("presence/"..place, receive, -1);
 end
 
-shared.live(proxy, function () return native.check_client_proxy(host, get_option, read_key); end);
+shared.live(proxy, function () return native.check_client_proxy(host, get_option, read); end);

@@ -47,15 +47,20 @@ local function send(stanza)
 	return ok;
 end
 
--- Sends a stanza on with other addresses. As everywhere in Prosody it is the same table that goes on, and whoever
--- keeps it makes a copy. It gets its own addresses back: its sender may look at it once more.
+-- Sends a stanza on with other addresses, and returns whether Prosody took it. As everywhere in Prosody it is the same
+-- table that goes on, and whoever keeps it makes a copy. It gets its own addresses back: its sender may look at it once
+-- more.
 function shared.relay(stanza, to, from, id)
 	local attr = stanza.attr;
 	local own_to, own_from, own_id = attr.to, attr.from, attr.id;
 	attr.to, attr.from, attr.id = to, from, id;
 	local sent = send(stanza);
 	attr.to, attr.from, attr.id = own_to, own_from, own_id;
-	if not sent then shared.carry_out(component:unsent(attr.type, to, from, id)); end
+	return sent;
+end
+
+function shared.relay_iq(iq, to, from, id)
+	if not shared.relay(iq, to, from, id) then shared.carry_out(component:unsent(iq.attr.type, to, from, id)); end
 end
 
 local counters = {};
@@ -84,7 +89,7 @@ function shared.carry_out(stanzas, requests, notes, counts, delay, responses)
 	for i = 1, notes and #notes or 0, 2 do log(notes[i], notes[i + 1]); end
 	for i = 1, counts and #counts or 0, 2 do count(counts[i], counts[i + 1]); end
 	for i = 1, stanzas and #stanzas or 0 do send(stanzas[i]); end
-	for i = 1, requests and #requests or 0, 4 do shared.relay(unpack(requests, i, i + 3)); end
+	for i = 1, requests and #requests or 0, 4 do shared.relay_iq(unpack(requests, i, i + 3)); end
 	if responses then shared.respond(responses); end
 end
 

@@ -418,6 +418,154 @@ describe("mod_client_proxy", function ()
 		assert.equal(sent.attr.from, relayed().attr.from);
 	end);
 
+	describe("with messages", function ()
+		local loaded;
+
+		before_each(function ()
+			record.options.proxy_stanzas = { "iq", "message" };
+			loaded = start("1", "2");
+		end);
+
+		local function say(from, to, attr)
+			attr = attr or {};
+			attr.from, attr.to, attr.type, attr.id = from, to, attr.type or "chat", "m1";
+			local message = st.message(attr):tag("body", { ["xml:lang"] = "de" }):text("Hallo"):up()
+				:tag("request", { xmlns = "urn:xmpp:receipts" }):reset();
+			local before = st.clone(message);
+			assert.is_true(record:fire("message/bare", message));
+			assert.same(before, message);
+			local sent = record:take_sent();
+			assert.equal(1, #sent);
+			return sent[1];
+		end
+
+		it("carries them untouched, but for what keeps them from being copied", function ()
+			local sent = say(ROMEO, "bot@proxy.test", { ["xml:lang"] = "de", ["urn:x\1y"] = "z" });
+			assert.same({ to = TARGET.."/1", from = sent.attr.from, type = "chat", id = "m1", ["xml:lang"] = "de",
+				["urn:x\1y"] = "z" }, sent.attr);
+			assert.equal("Hallo", sent:get_child_text("body"));
+			assert.equal("de", sent:get_child("body").attr["xml:lang"]);
+			local names = {};
+			for _, child in ipairs(sent.tags) do table.insert(names, child.name.." "..(child.attr.xmlns or "")); end
+			assert.same({ "body ", "request urn:xmpp:receipts", "private urn:xmpp:carbons:2", "no-copy urn:xmpp:hints" },
+				names);
+		end);
+
+		it("carries back what the target says, untouched", function ()
+			local sent = say(ROMEO, "bot@proxy.test/x");
+			local back = say(TARGET.."/1", sent.attr.from);
+			assert.same({ to = ROMEO, from = "bot@proxy.test/x", type = "chat", id = "m1" }, back.attr);
+			assert.equal(2, #back.tags);
+		end);
+
+		it("tells of what cannot be sent on, once", function ()
+			local send = record.module.send;
+			record.module.send = function (self, stanza)
+				if stanza.attr.to == TARGET.."/1" then error("too deep"); end
+				return send(self, stanza);
+			end
+			local back = say(ROMEO, "bot@proxy.test");
+			assert.same({ ROMEO, "bot@proxy.test", "m1" }, { back.attr.to, back.attr.from, back.attr.id });
+			assert.equal("cancel/internal-server-error", error_of(back));
+			record:tick();
+			assert.same({}, record:take_sent());
+		end);
+
+		it("carries none from a reload on that has taken them off", function ()
+			record.options.proxy_stanzas = nil;
+			local saved = loaded.save();
+			loaded.unload();
+			record:load("client_proxy").restore(saved);
+			assert.equal("cancel/feature-not-implemented", error_of(say(ROMEO, "bot@proxy.test")));
+		end);
+
+		it("keeps conversations over a reload", function ()
+			local sent = say(ROMEO, "bot@proxy.test");
+			local saved = loaded.save();
+			loaded.unload();
+			record:load("client_proxy").restore(saved);
+			assert.equal("bot@proxy.test", say(TARGET.."/1", sent.attr.from).attr.from);
+		end);
+	end);
+
+	describe("with presence", function ()
+		local SUBSCRIBER, BOT = "romeo@montague.test", "bot@proxy.test";
+
+		before_each(function () record.options.proxy_stanzas = { "iq", "presence" }; end);
+
+		local function settle()
+			for _ = 1, 150 do record:tick(); end
+			return record:take_sent();
+		end
+
+		local function subscribe(type)
+			record:fire("presence/bare", st.presence({ from = SUBSCRIBER, to = BOT, type = type or "subscribe" }));
+			return settle();
+		end
+
+		local function stored()
+			for name, value in pairs(record.stored) do
+				if name:find("^client_proxy_subscribers/") then return value; end
+			end
+		end
+
+		local function shown(stanza)
+			return { stanza.name, stanza.attr.to, stanza.attr.from, stanza.attr.type };
+		end
+
+		it("grants subscriptions, and stores them", function ()
+			start("1");
+			settle();
+			local sent = subscribe();
+			assert.same({ "presence", SUBSCRIBER, BOT, "subscribed" }, shown(sent[1]));
+			assert.same({ "presence", SUBSCRIBER, BOT }, shown(sent[2]));
+			assert.same({ [SUBSCRIBER] = { BOT } }, stored());
+			subscribe("unsubscribe");
+			assert.is_nil(stored());
+		end);
+
+		it("tells those who are stored, when the target comes", function ()
+			start();
+			settle();
+			subscribe();
+			start();
+			assert.same({}, settle());
+			presence("1");
+			assert.same({ "presence", SUBSCRIBER, BOT }, shown(settle()[1]));
+		end);
+
+		it("forgets who is gone", function ()
+			start();
+			settle();
+			subscribe();
+			local lost = st.presence({ from = SUBSCRIBER, to = BOT, type = "error" }):tag("error", { type = "cancel" })
+				:tag("item-not-found", { xmlns = "urn:ietf:params:xml:ns:xmpp-stanzas" }):reset();
+			record:fire("presence/bare", lost);
+			assert.is_nil(stored());
+		end);
+
+		it("says that something cannot be stored, and goes on", function ()
+			start("1");
+			settle();
+			record.storage_fails = "disk full";
+			assert.equal("subscribed", subscribe()[1].attr.type);
+			assert.is_true(record:logged("^warn: some of those .* cannot be stored, .*: disk full$"));
+		end);
+
+		it("never writes over what it cannot read", function ()
+			start();
+			settle();
+			subscribe();
+			for name in pairs(record.stored) do
+				if name:find("/") then record.stored[name] = "damaged"; end
+			end
+			start();
+			assert.equal("subscribed", subscribe()[1].attr.type);
+			assert.equal("damaged", stored());
+			assert.is_true(record:logged("^warn: some of those .* cannot be read, .* is damaged$"));
+		end);
+	end);
+
 	it("is not reloaded when it would not come up again, and looks without touching", function ()
 		local old = start("1");
 		record.stored.client_proxy = nil;

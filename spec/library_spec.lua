@@ -61,8 +61,19 @@ describe("prosody_components", function ()
 			local get_option = function (name) return options[name]; end
 			local none, text = native.component_http("bot.test", false, get_option, stanza_mt);
 			assert.is_nil(none);
+			assert.equal(text, native.check_component_http("bot.test", false, get_option));
 			return text;
 		end
+
+		it("are checked without a component being built, the certificates among them", function ()
+			local file = os.tmpname();
+			local options = { component_post_url = "https://a/", component_post_ca_file = file };
+			assert.matches("component_post_ca_file", problem(options));
+			os.remove(file);
+			options.component_post_ca_file = nil;
+			local get_option = function (name) return options[name]; end
+			assert.is_nil(native.check_component_http("bot.test", false, get_option));
+		end);
 
 		it("names the component, the option and the remedy", function ()
 			assert.equal("bot.test: the option 'component_post_url' is missing: "

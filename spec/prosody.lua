@@ -53,13 +53,15 @@ function prosody.new(host, options)
 	return self;
 end
 
--- A keyval store. If `storage_fails` is set nothing can be stored, and that is the error.
+-- A keyval store. If `storage_fails` is set nothing can be stored, and that is the error. Records are kept apart by the
+-- names of store and record, and what has no name by that of the store alone.
 function prosody:store(name)
+	local function of(record) return record and name.."/"..record or name; end
 	return {
-		get = function () return self.stored[name]; end;
-		set = function (_, _, value)
+		get = function (_, record) return self.stored[of(record)]; end;
+		set = function (_, record, value)
 			if self.storage_fails then return nil, self.storage_fails; end
-			self.stored[name] = value;
+			self.stored[of(record)] = value;
 			return true;
 		end;
 	};

@@ -1,5 +1,5 @@
 """What older versions of Prosody cannot do, as marks for the tests that need it: 0.11 brought net.server_epoll,
-0.12 util.openmetrics and mod_smacks.
+0.10 mod_carbons, 0.12 util.openmetrics and mod_smacks.
 """
 
 import os
@@ -17,3 +17,4 @@ needs_bounces = pytest.mark.skipif(
 needs_metrics = pytest.mark.skipif(
     not brings("util/openmetrics.lua"), reason="before 0.12 Prosody has no registry of its counters")
 needs_smacks = pytest.mark.skipif(not has_module("smacks"), reason="before 0.12 Prosody has no mod_smacks")
+needs_carbons = pytest.mark.skipif(not has_module("carbons"), reason="before 0.10 Prosody has no mod_carbons")

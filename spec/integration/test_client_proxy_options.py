@@ -17,6 +17,7 @@ UNUSABLE = {
     "target a table": ("target_address", {"target_address": ["service@localhost"]}),
     "time-out in words": ("proxy_iq_timeout", {**TARGET, "proxy_iq_timeout": "soon"}),
     "retry too soon": ("proxy_try_timeout", {**TARGET, "proxy_try_timeout": 0.01}),
+    "unknown stanzas": ("proxy_stanzas", {**TARGET, "proxy_stanzas": ["iq", "messages"]}),
     "unknown strategy": ("proxy_strategy", {**TARGET, "proxy_strategy": "fastest"}),
 }
 

@@ -37,11 +37,14 @@ def test_one_message_through_a_web_service():
     assert "docs/install.markdown" in output.partition("What next:")[2]
 
 
-def test_iq_requests_to_two_clients_and_then_to_one():
+def test_iq_requests_and_conversations_with_two_clients_and_then_with_one():
     output = shown_by("demo_proxy.py")
     lines = [line for line in output.splitlines() if "made by the client" in line]
     assert len(lines) == 20
     assert all("'two'" in line for line in lines[10:])
+    partners = re.findall(r"^ +(alice|bob|carol) .* says (one|two)$", output, re.M)
+    assert {"one", "two"} == {partner for _, partner in partners[:6]}
+    assert partners[6:] == [("alice", "two"), ("bob", "two"), ("carol", "two")]
     assert "docs/install.markdown" in output.partition("What next:")[2]
 
 

@@ -1,6 +1,6 @@
-//! What became of the requests, in numbers for Prosody's statistics.
+//! What became of requests and messages, in numbers for Prosody's statistics.
 
-/// How many requests there were of each fate. Every request that is relayed is answered, timed out or cut off
+/// How many there were of each fate. Every request that is relayed is answered, timed out or cut off
 /// in the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -16,11 +16,15 @@ pub struct Counts {
     pub no_resource: u64,
     /// Answered by the proxy: too many requests were outstanding, or the component had ended.
     pub refused: u64,
+    /// Messages sent on, either way.
+    pub messages_relayed: u64,
+    /// Messages of requesters for which the target had no available resource.
+    pub messages_no_resource: u64,
 }
 
 impl Counts {
     /// The names of all counters, and what they count.
-    pub fn all(&self) -> [(&'static str, u64); 6] {
+    pub fn all(&self) -> [(&'static str, u64); 8] {
         [
             ("requests_relayed", self.relayed),
             ("requests_answered", self.answered),
@@ -28,6 +32,8 @@ impl Counts {
             ("requests_cut_off", self.cut_off),
             ("requests_no_resource", self.no_resource),
             ("requests_refused", self.refused),
+            ("messages_relayed", self.messages_relayed),
+            ("messages_no_resource", self.messages_no_resource),
         ]
     }
 

@@ -104,7 +104,8 @@ impl<S: Clone> Proxy<S> {
         rng: &mut impl Rng,
     ) -> Result<Addresses, Envelope> {
         let encoded = self.translator.encode(&request.envelope.from);
-        let Some(resource) = self.choose(&encoded.tag, &request, now, rng) else {
+        let chosen = self.choose(&encoded.tag, now, rng, |jid| !request.was_sent_to(jid));
+        let Some(resource) = chosen else {
             return Err(request.envelope);
         };
         self.serve(&request.envelope.from, &encoded, Rc::clone(&resource), now);
@@ -133,15 +134,15 @@ impl<S: Clone> Proxy<S> {
         format!("{}/{}", self.settings.host, encoded.resource)
     }
 
-    /// Chooses a resource for a request, of those that were not asked before.
+    /// Chooses a resource for a requester, of those that are eligible.
     pub(super) fn choose(
         &mut self,
         requester: &Tag,
-        request: &Request<S>,
         now: Instant,
         rng: &mut impl Rng,
+        is_eligible: impl Fn(&str) -> bool,
     ) -> Option<Rc<str>> {
-        let candidates = self.resources.best(now, |jid| !request.was_sent_to(jid));
+        let candidates = self.resources.best(now, is_eligible);
         let seen = Seen {
             proxy: self,
             requester,

@@ -1,4 +1,4 @@
-//! One account's clients serve iq requests as a component.
+//! One account's clients serve as a component.
 //!
 //! A request to any JID at the component's host goes on to one of the available resources of the target,
 //! with an address at the host in place of the requester's, and the answer goes the same way back:
@@ -16,10 +16,19 @@
 //! ends in exactly one answer: its own or one error. A get that gets none for a while goes to another
 //! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
 //! remembers whom.
+//!
+//! Messages go the same way, if they are carried: [`message`]. They need no pending state, since the address
+//! of a requester proves by itself whom it stands for; [`conversations`] keep them with one resource. Presence,
+//! if it is [`shown`], is told to [`subscribers`] by one [`announcement`] after the other.
 
+mod announcement;
+pub(crate) mod availability;
 mod choice;
+mod conversations;
 pub(crate) mod counts;
+mod generations;
 mod iq;
+mod message;
 #[cfg(test)]
 mod one_answer;
 pub(crate) mod pending;
@@ -30,7 +39,9 @@ pub(crate) mod resources;
 mod retry;
 mod reverse;
 pub(crate) mod settings;
+mod shown;
 mod sight;
+mod subscribers;
 mod subscription;
 #[cfg(test)]
 mod testing;
@@ -38,22 +49,27 @@ pub mod translation;
 mod unanswered;
 mod unreachable;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use crate::notes::Note;
+use crate::notes::{Complaints, Level, Note};
 use crate::stanza::{Condition, Element, Envelope, ErrorType, StanzaError};
+use announcement::Announcement;
 use choice::{Circumstances, choose};
+use conversations::Conversations;
 use counts::Counts;
 pub(crate) use iq::Verdict;
+pub(crate) use message::{Message, MessageVerdict};
 use pending::{Addresses, Pending};
 use request::{Asked, Attempt, Request};
 use requesters::Requesters;
 use resources::Resources;
 use settings::Settings;
+use shown::{NotFound, Waiting};
+use subscribers::Subscribers;
 use subscription::Subscription;
 use translation::{Encoded, KEY_LEN, Tag, Translator};
 pub(crate) use unreachable::{Origin, Unreachable};
@@ -88,6 +104,10 @@ pub(crate) enum Effect<S> {
     SendAgain(S, Addresses),
     /// Write a line to the log.
     Log(Note),
+    /// Read a part of the subscribers, for [`Proxy::subscribers_read`].
+    ReadSubscribers(u8),
+    /// Write a part of the subscribers: who has subscribed to what.
+    StoreSubscribers(u8, Vec<(String, String)>),
 }
 
 /// The state of one component. `S` is how the caller holds a stanza that may have to be sent again.
@@ -97,6 +117,12 @@ pub(crate) struct Proxy<S> {
     subscription: Subscription,
     resources: Resources,
     requesters: Requesters,
+    conversations: Conversations,
+    subscribers: Subscribers,
+    announcement: Announcement,
+    not_found: HashMap<Box<str>, NotFound>,
+    waiting: Vec<Waiting>,
+    complaints: Complaints,
     pending: Pending<S>,
     bound: usize,
     last_chosen: Option<Rc<str>>,
@@ -114,6 +140,12 @@ impl<S: Clone> Proxy<S> {
             subscription: Subscription::new(now),
             resources: Resources::default(),
             requesters: Requesters::default(),
+            conversations: Conversations::default(),
+            subscribers: Subscribers::default(),
+            announcement: Announcement::default(),
+            not_found: HashMap::new(),
+            waiting: Vec::new(),
+            complaints: Complaints::default(),
             pending: Pending::default(),
             bound: MAX_PENDING,
             last_chosen: None,
@@ -134,18 +166,13 @@ impl<S: Clone> Proxy<S> {
         self.settings = settings;
     }
 
-    /// Takes a message addressed to the component: it has no use for any.
-    pub fn message(&mut self, envelope: &Envelope, now: Instant) {
-        self.notice_server(envelope, now);
-        self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED);
-    }
-
     /// Does what is due, or a part of it if that is much.
     pub fn handle_timeout(&mut self, now: Instant, rng: &mut impl Rng) {
         if self.has_ended {
             return;
         }
         self.keep_subscribed(now, rng);
+        self.keep_announced(now);
         for _ in 0..MAX_DUE {
             let Some(request) = self.pending.take_due(now) else {
                 break;
@@ -163,7 +190,7 @@ impl<S: Clone> Proxy<S> {
             return None;
         }
         let telling = (!self.counts.are_told()).then(|| now + TELL_WITHIN);
-        [self.pending.next_due(), telling]
+        [self.pending.next_due(), telling, self.announcement_due(now)]
             .into_iter()
             .flatten()
             .chain([self.subscription.due()])
@@ -185,6 +212,14 @@ impl<S: Clone> Proxy<S> {
             let reply = envelope.reply(Some("error")).with_child(error.to_element());
             self.effects.push_back(Effect::Send(reply));
         }
+    }
+
+    /// Tells an admin of trouble with something, once a minute.
+    fn complain(&mut self, about: &str, trouble: impl Into<String>, now: Instant) {
+        let note = self
+            .complaints
+            .note(Level::Warn, about, trouble.into(), now);
+        self.log(note);
     }
 
     fn log(&mut self, note: Note) {

@@ -108,7 +108,7 @@ impl Game {
                     assert_eq!(self.types[&sent.id], "get");
                     self.sent.push(("get", sent));
                 }
-                Effect::Send(_) | Effect::Log(_) => {}
+                _ => {}
             }
         }
     }

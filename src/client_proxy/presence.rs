@@ -1,21 +1,23 @@
-//! Presence: the target's makes the resources known, anyone else's is none of the proxy's business.
+//! Presence: the target's makes the resources known, anyone else's is none of the proxy's business, unless the
+//! service is [`shown`].
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use rand::Rng;
 
-use super::resources::Availability;
+use super::availability::Availability;
 use super::subscription::Step;
 use super::*;
 use crate::stanza::{Kind, jid};
 
 impl<S: Clone> Proxy<S> {
-    /// Takes a presence addressed to the component.
+    /// Takes a presence addressed to the component; an error has that condition.
     pub fn presence(
         &mut self,
         envelope: &Envelope,
         availability: Availability,
+        condition: Option<&str>,
         now: Instant,
         rng: &mut impl Rng,
     ) {
@@ -30,12 +32,13 @@ impl<S: Clone> Proxy<S> {
             (None, Some(resource)) if from_target && to_host => {
                 self.available(resource, availability, now);
             }
-            (None, _) => self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED),
+            (None, _) if !self.settings.presence => self.refuse(envelope, &FEATURE_NOT_IMPLEMENTED),
             (Some(type_), _) if from_target => {
                 self.presence_of_target(type_, envelope, resource, now, rng);
             }
+            _ if self.settings.presence => self.presence_of_subscriber(envelope, condition, now),
             (Some("subscribe"), _) => self.answer_presence(envelope, Some("unsubscribed")),
-            (Some(_), _) => {}
+            _ => {}
         }
     }
 
@@ -141,7 +144,7 @@ impl<S: Clone> Proxy<S> {
         self.effects.push_back(Effect::Send(presence));
     }
 
-    fn answer_presence(&mut self, envelope: &Envelope, type_: Option<&'static str>) {
+    pub(super) fn answer_presence(&mut self, envelope: &Envelope, type_: Option<&'static str>) {
         let presence = Element::new(Kind::Presence.as_str())
             .with_attr("to", jid::bare(&envelope.from))
             .with_attr("from", jid::bare(&envelope.to))

@@ -1,30 +1,18 @@
 //! What is remembered of requesters: when they were served, by which resource, and the JIDs that no
 //! address can carry.
 
-use std::collections::HashMap;
-use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::generations::Generations;
 use super::translation::Tag;
 
 /// For how long after a request the target may send one of its own to the requester.
 pub const SERVED_FOR: Duration = Duration::from_secs(3600);
 
-/// What one generation weighs at most, in bytes: some 80,000 requesters.
-const GENERATION: usize = 8 << 20;
-
-/// What an entry weighs beside its JID, in bytes.
-const ENTRY: usize = 100;
-
-/// Whom the target serves, within bounds: once a generation is full it becomes the old one, and what was
-/// the old one is forgotten but for the requesters that have come back since.
+/// Whom the target serves, within bounds.
 #[derive(Default)]
-pub struct Requesters {
-    young: HashMap<Tag, Requester>,
-    old: HashMap<Tag, Requester>,
-    weight: usize,
-}
+pub struct Requesters(Generations<Tag, Requester>);
 
 struct Requester {
     served: Instant,
@@ -41,43 +29,32 @@ impl Requesters {
             resource,
             jid: jid.map(Box::from),
         };
-        if let Some(known) = self.young.get_mut(&tag) {
-            *known = requester;
-            return;
-        }
-        self.old.remove(&tag);
-        let weight = ENTRY + jid.map_or(0, str::len);
-        if self.weight + weight > GENERATION {
-            self.old = mem::take(&mut self.young);
-            self.weight = 0;
-        }
-        self.weight += weight;
-        self.young.insert(tag, requester);
+        self.0.insert(tag, requester, jid.map_or(0, str::len));
     }
 
     /// The resource that served a requester last.
     pub fn resource(&self, tag: &Tag) -> Option<&str> {
-        self.get(tag).map(|requester| &*requester.resource)
+        self.0.get(tag).map(|requester| &*requester.resource)
     }
 
     /// Whether a requester was served within [`SERVED_FOR`].
     pub fn is_served(&self, tag: &Tag, now: Instant) -> bool {
-        self.get(tag)
+        self.0
+            .get(tag)
             .is_some_and(|requester| now.duration_since(requester.served) <= SERVED_FOR)
     }
 
     /// The JID of a requester whose address does not carry it.
     pub fn jid(&self, tag: &Tag) -> Option<&str> {
-        self.get(tag).and_then(|requester| requester.jid.as_deref())
-    }
-
-    fn get(&self, tag: &Tag) -> Option<&Requester> {
-        self.young.get(tag).or_else(|| self.old.get(tag))
+        self.0
+            .get(tag)
+            .and_then(|requester| requester.jid.as_deref())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::generations::GENERATION;
     use super::*;
     use crate::client_proxy::translation::{KEY_LEN, Translator};
 
@@ -117,7 +94,7 @@ mod tests {
             // This one keeps coming back.
             requesters.serve(tag(&jid(0)), Some(&jid(0)), "t@h/2".into(), now);
         }
-        assert!(requesters.young.len() + requesters.old.len() <= bound);
+        assert!(requesters.0.len() <= bound);
         let last = jid(2 * bound - 1);
         assert_eq!(requesters.jid(&tag(&last)), Some(last.as_str()));
         assert_eq!(requesters.jid(&tag(&jid(0))), Some(jid(0).as_str()));

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::availability::{Availability, Show};
+
 /// After this many requests in a row that timed out, a resource rests.
 const TIMEOUTS_BEFORE_REST: u32 = 3;
 
@@ -12,23 +14,6 @@ const FIRST_REST: Duration = Duration::from_secs(30);
 
 /// How often a rest is doubled at most: to 32 minutes.
 const MAX_DOUBLINGS: u32 = 6;
-
-/// What available presence says about the will to serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Availability {
-    /// Do not disturb (RFC 6121 §4.7.2.1), or a negative priority (§4.7.2.3).
-    pub reluctant: bool,
-}
-
-impl Availability {
-    /// As the texts of a presence's `show` and `priority` have it.
-    pub fn new(show: Option<&str>, priority: Option<&str>) -> Self {
-        let negative = priority.is_some_and(|text| text.trim().starts_with('-'));
-        Availability {
-            reluctant: negative || show.is_some_and(|text| text.trim() == "dnd"),
-        }
-    }
-}
 
 /// How willing a resource is: requests go to the lowest of these that any resource has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +57,16 @@ impl Resources {
                 self.0.insert(jid.into(), resource);
             }
         }
+    }
+
+    /// Whether a resource is available.
+    pub fn contains(&self, jid: &str) -> bool {
+        self.0.contains_key(jid)
+    }
+
+    /// The JID of a resource, if it is available.
+    pub fn get(&self, jid: &str) -> Option<Rc<str>> {
+        self.0.get_key_value(jid).map(|(jid, _)| Rc::clone(jid))
     }
 
     /// Forgets a resource.
@@ -149,6 +144,12 @@ impl Resources {
         best
     }
 
+    /// How the service shows as a whole: like the best of them.
+    pub fn best_show(&self) -> Option<Show> {
+        let shows = self.0.values().map(|resource| resource.availability.show);
+        shows.min()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -176,8 +177,14 @@ impl Resource {
 mod tests {
     use super::*;
 
-    const READY: Availability = Availability { reluctant: false };
-    const RELUCTANT: Availability = Availability { reluctant: true };
+    const READY: Availability = Availability {
+        show: Show::Available,
+        reluctant: false,
+    };
+    const RELUCTANT: Availability = Availability {
+        show: Show::Available,
+        reluctant: true,
+    };
 
     fn best(resources: &Resources, now: Instant) -> Vec<String> {
         let best = resources.best(now, |_| true);

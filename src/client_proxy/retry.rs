@@ -28,7 +28,7 @@ impl<S: Clone> Proxy<S> {
             return;
         }
         let encoded = self.translator.encode(&request.envelope.from);
-        let chosen = self.choose(&encoded.tag, &request, now, rng);
+        let chosen = self.choose(&encoded.tag, now, rng, |jid| !request.was_sent_to(jid));
         match (request.held.clone(), chosen) {
             (Some(stanza), Some(resource)) => {
                 let from = self.address(&encoded);

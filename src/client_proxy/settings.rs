@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::choice::Strategy;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
-use crate::stanza::jid;
+use crate::stanza::{Kind, jid};
 
 /// The settings of one component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Settings {
     pub try_timeout: Option<Duration>,
     /// How a resource is chosen.
     pub strategy: Strategy,
+    /// Whether messages are carried too (`proxy_stanzas`).
+    pub messages: bool,
+    /// Whether presence is shown to whoever subscribes to it (`proxy_stanzas`).
+    pub presence: bool,
 }
 
 /// A day: more than any sensible time-out, and far from where arithmetic ends.
@@ -34,12 +38,15 @@ impl Settings {
     /// # Errors
     /// The first option that is missing or unusable.
     pub fn read(host: &str, options: &Options) -> Result<Settings, OptionError> {
+        let stanzas = stanzas(options)?;
         Ok(Settings {
             host: host.to_owned(),
             target: target(host, options)?,
             timeout: options.seconds("proxy_iq_timeout", 120.0, SHORTEST..=DAY)?,
             try_timeout: try_timeout(options)?,
             strategy: strategy(options)?,
+            messages: stanzas.contains(&Kind::Message),
+            presence: stanzas.contains(&Kind::Presence),
         })
     }
 
@@ -55,10 +62,20 @@ impl Settings {
             },
         );
         Note::info(format!(
-            "Serves with the clients of {}: chosen by {}, {} s for each request, {again}",
+            "Serves with the clients of {}: chosen by {}, {} s for each request, {again}{}{}",
             self.target,
             self.strategy.as_str(),
             self.timeout.as_secs_f64(),
+            if self.messages {
+                "; carries messages"
+            } else {
+                ""
+            },
+            if self.presence {
+                "; shows presence"
+            } else {
+                ""
+            },
         ))
     }
 }
@@ -103,6 +120,18 @@ fn try_timeout(options: &Options) -> Result<Option<Duration>, OptionError> {
         return Err(OptionError::new(OPTION, problem));
     }
     Ok(Some(after))
+}
+
+fn stanzas(options: &Options) -> Result<Vec<Kind>, OptionError> {
+    const OPTION: &str = "proxy_stanzas";
+    let names = options
+        .list(OPTION)?
+        .unwrap_or_else(|| vec!["iq".to_owned()]);
+    let kinds: Option<Vec<Kind>> = names.iter().map(|name| Kind::from_name(name)).collect();
+    kinds.filter(|kinds| !kinds.is_empty()).ok_or_else(|| {
+        let problem = "must hold one or more of \"iq\", \"message\" and \"presence\"";
+        OptionError::new(OPTION, problem)
+    })
 }
 
 fn strategy(options: &Options) -> Result<Strategy, OptionError> {
@@ -183,6 +212,30 @@ mod tests {
             format!("{line}a get to another client too after 1.5 s")
         );
         assert_eq!(told(0.0), format!("{line}to one client only"));
+    }
+
+    #[test]
+    fn what_is_carried() {
+        let carried = |names: &[&str]| {
+            let names = names.iter().map(|name| text(name)).collect();
+            let settings = read("proxy_stanzas", OptionValue::List(names));
+            settings.map(|settings| (settings.messages, settings.presence))
+        };
+        let defaults = read("", OptionValue::Absent).unwrap();
+        assert_eq!((defaults.messages, defaults.presence), (false, false));
+        assert_eq!(carried(&["iq"]), Ok((false, false)));
+        assert_eq!(carried(&["iq", "message"]), Ok((true, false)));
+        assert_eq!(carried(&["presence", "message"]), Ok((true, true)));
+        for unusable in [&["messages"][..], &[]] {
+            let error = carried(unusable).unwrap_err().to_string();
+            assert!(error.starts_with("the option 'proxy_stanzas' must hold"));
+        }
+        let both = read(
+            "proxy_stanzas",
+            OptionValue::List(vec![text("message"), text("presence")]),
+        );
+        let told = both.unwrap().introduction().text;
+        assert!(told.ends_with("; carries messages; shows presence"));
     }
 
     #[test]

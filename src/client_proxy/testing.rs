@@ -1,7 +1,7 @@
 //! A proxy for tests, with a clock that the test sets.
 
+use super::availability::Availability;
 use super::choice::Strategy;
-use super::resources::Availability;
 use super::*;
 use crate::stanza::Kind;
 use rand::SeedableRng;
@@ -25,6 +25,8 @@ pub(super) fn settings(strategy: Strategy) -> Settings {
         timeout: seconds(120),
         try_timeout: None,
         strategy,
+        messages: false,
+        presence: false,
     }
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Fixture {
     pub(super) proxy: Proxy<usize>,
     pub(super) now: Instant,
     started: Instant,
-    rng: StdRng,
+    pub(super) rng: StdRng,
     received: usize,
     /// What was to be done when time went by, and no test has looked at yet.
     effects: VecDeque<Effect<usize>>,
@@ -108,12 +110,12 @@ impl Fixture {
     ) {
         let envelope = envelope(Kind::Presence, from, to, type_);
         self.proxy
-            .presence(&envelope, availability, self.now, &mut self.rng);
+            .presence(&envelope, availability, None, self.now, &mut self.rng);
     }
 
     pub(super) fn message(&mut self, from: &str, type_: Option<&str>) {
         let envelope = envelope(Kind::Message, from, HOST, type_);
-        self.proxy.message(&envelope, self.now);
+        self.proxy.refuse_message(&envelope, self.now);
     }
 
     pub(super) fn iq(&mut self, from: &str, to: &str, type_: &str, id: &str) -> Option<Addresses> {
@@ -181,7 +183,7 @@ impl Fixture {
         let effects = self.take_effects().into_iter();
         let mut again = effects.filter_map(|effect| match effect {
             Effect::SendAgain(_, addresses) => Some(addresses),
-            Effect::Send(_) | Effect::Log(_) => None,
+            _ => None,
         });
         let addresses = again.next().expect("a request was sent again");
         assert_eq!(again.next(), None);
@@ -196,6 +198,8 @@ impl Fixture {
             Effect::Send(element) => element.to_xml(),
             Effect::SendAgain(number, to) => format!("again {number} {to:?}"),
             Effect::Log(note) => note.level.as_str().to_owned(),
+            Effect::ReadSubscribers(part) => format!("read {part}"),
+            Effect::StoreSubscribers(part, _) => format!("store {part}"),
         };
         effects.map(text).collect()
     }
@@ -216,7 +220,7 @@ pub(super) fn errors_to_romeo(done: &[String]) -> Vec<&str> {
     errors.map(String::as_str).collect()
 }
 
-fn envelope(kind: Kind, from: &str, to: &str, type_: Option<&str>) -> Envelope {
+pub(super) fn envelope(kind: Kind, from: &str, to: &str, type_: Option<&str>) -> Envelope {
     Envelope {
         kind,
         to: to.into(),

@@ -6,11 +6,11 @@
 //! [`cpu`] reads from the kernel what a reply has cost Prosody.
 
 pub mod cpu;
-pub mod iqs;
 pub mod ledger;
 pub mod messages;
 pub mod run;
 pub mod service;
 pub mod stanza;
 pub mod stream;
+pub mod target;
 pub mod window;

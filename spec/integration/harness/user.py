@@ -25,7 +25,8 @@ class SlixmppUser:
     EVENTS = ("message", "groupchat_message", "presence_available", "presence_unavailable", "presence_subscribed",
               "presence_subscribe", "presence_error")
 
-    def __init__(self, port, jid, password, plugins=()):
+    def __init__(self, port, jid, password, plugins=(), events=()):
+        self._events = (*self.EVENTS, *events)
         self._port, self._jid, self._password, self._plugins = port, jid, password, plugins
         self._received = collections.defaultdict(list)
         self._ready = threading.Event()
@@ -38,7 +39,8 @@ class SlixmppUser:
         return self
 
     def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self.client.disconnect)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self.client.disconnect)
         self._thread.join(DEADLINE)
 
     def _run(self):
@@ -47,7 +49,7 @@ class SlixmppUser:
         self.client = slixmpp.ClientXMPP(self._jid, self._password)
         for plugin in self._plugins:
             self.client.register_plugin(plugin)
-        for event in self.EVENTS:
+        for event in self._events:
             self.client.add_event_handler(event, self._received[event].append)
         self.client.add_event_handler("session_start", lambda _: self._ready.set())
         connect_unencrypted(self.client, self._port)

@@ -4,10 +4,10 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bench_load::iqs::request;
 use bench_load::messages::{converse, flood};
 use bench_load::run::{Length, Plan};
 use bench_load::stream::Account;
+use bench_load::target::{Kind, ask};
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -16,6 +16,7 @@ const USAGE: &str = "usage:
   load messages CONNECTION --to JID RUN         to a component that answers each with its body
   load iqs CONNECTION --to JID --target-host HOST --implementation JID RUN
                                                 to the implementation itself or to a proxy for it
+  load chats …                                  messages in place of iqs
   load flood CONNECTION --to JID --count N [--senders N] [--size BYTES]
                                                 all at once; stays connected until its input ends
 CONNECTION is --port PORT --host HOST --secret SECRET
@@ -114,13 +115,19 @@ async fn run(options: &Options) -> io::Result<()> {
     let account = options.account();
     match options.mode.as_str() {
         "messages" => print(&converse(&account, &options.to, &options.plan()).await?),
-        "iqs" => {
+        mode @ ("iqs" | "chats") => {
+            let kind = if mode == "iqs" {
+                Kind::Iq
+            } else {
+                Kind::Message
+            };
             let target = Account {
                 host: &options.target_host,
                 ..account
             };
             print(
-                &request(
+                &ask(
+                    kind,
                     &account,
                     &target,
                     &options.implementation,

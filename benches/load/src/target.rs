@@ -1,4 +1,4 @@
-//! Iq requests to an implementation that answers each with its payload, directly or through a proxy.
+//! Iq requests or messages to an implementation that answers each with what it says, directly or through a proxy.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,10 +19,29 @@ use crate::window::Report;
 const REACHABLE: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
-/// Requests to `to`, which is `implementation` itself or a proxy for it.
+/// What is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Requests of type get.
+    Iq,
+    /// Messages of type chat.
+    Message,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Iq => "iq",
+            Kind::Message => "message",
+        }
+    }
+}
+
+/// Requests or messages to `to`, which is `implementation` itself or a proxy for it.
 ///
 /// `implementation` is a full JID at the second component, for which this program answers as well.
-pub async fn request(
+pub async fn ask(
+    kind: Kind,
     requester: &Account<'_>,
     target: &Account<'_>,
     implementation: &str,
@@ -51,10 +70,13 @@ pub async fn request(
     let (host, address) = (requester.host.to_owned(), to.to_owned());
     let compose = move |sender, id: &str, text: &str| {
         let from = format!("{}@{host}/bench", local_part(sender));
-        stanza::iq("get", &from, &address, id, &stanza::query(text))
+        match kind {
+            Kind::Iq => stanza::iq("get", &from, &address, id, &stanza::query(text)),
+            Kind::Message => stanza::message(&from, &address, id, text),
+        }
     };
     let run = Run::new(plan, outgoing, Box::new(compose));
-    let reader = spawn_local(read(incoming, Rc::clone(&run), to.to_owned()));
+    let reader = spawn_local(read(incoming, Rc::clone(&run), kind, to.to_owned()));
     let report = measure(&run, plan).await?;
     reader.await??;
     drop(answers);
@@ -82,7 +104,7 @@ async fn reach(
     }
 }
 
-/// The implementation: grants subscriptions and answers requests with their payload.
+/// The implementation: grants subscriptions and answers with what it is sent.
 ///
 /// Holds the sending side weakly, so that the caller closes the stream by dropping its own.
 async fn answer(
@@ -103,6 +125,10 @@ async fn answer(
                     stanza::iq("result", &stanza.to, &stanza.from, &stanza.id, &payload),
                 )?;
             }
+            ("message", Some("chat")) => {
+                let Stanza { to, from, id, .. } = &stanza;
+                send(&outgoing, stanza::message(to, from, id, &stanza.text))?;
+            }
             ("presence", Some("subscribe")) => {
                 send(
                     &outgoing,
@@ -122,9 +148,14 @@ async fn answer(
     Ok(())
 }
 
-async fn read(mut incoming: Incoming, run: Rc<RefCell<Run>>, addressed: String) -> io::Result<()> {
+async fn read(
+    mut incoming: Incoming,
+    run: Rc<RefCell<Run>>,
+    kind: Kind,
+    addressed: String,
+) -> io::Result<()> {
     while let Some(stanza) = incoming.next().await? {
-        if stanza.name == "iq" {
+        if stanza.name == kind.name() {
             take(&mut run.borrow_mut(), &stanza, &addressed);
         }
     }
