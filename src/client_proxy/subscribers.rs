@@ -11,8 +11,11 @@ use ring::digest;
 /// How many parts there are: each has some 400 of 100,000 subscribers.
 pub const PARTS: usize = 256;
 
-/// How many of them are read at a time.
-const PARTS_AT_A_TIME: usize = 2;
+/// What is read at a time, in subscriptions: about two milliseconds' work.
+const PORTION: usize = 820;
+
+/// What it takes to find that a part is not there, in subscriptions.
+const EMPTY: usize = 12;
 
 /// How many subscriptions are kept.
 pub const MAX_SUBSCRIPTIONS: usize = 100_000;
@@ -58,6 +61,8 @@ pub struct Subscribers {
     all: BTreeSet<Subscription>,
     parts: [Part; PARTS],
     to_read: VecDeque<u8>,
+    /// The size of the largest part that was read.
+    largest: Option<usize>,
     bound: usize,
 }
 
@@ -67,6 +72,7 @@ impl Default for Subscribers {
             all: BTreeSet::new(),
             parts: [Part::Unread; PARTS],
             to_read: (0..=u8::MAX).collect(),
+            largest: None,
             bound: MAX_SUBSCRIPTIONS,
         }
     }
@@ -82,9 +88,12 @@ impl Subscribers {
         }
     }
 
-    /// The parts to read next, if any are left: as many as take about two milliseconds.
+    /// The parts to read next, if any are left: so many as take no more than a portion, if they are like those
+    /// before. The first is read alone.
     pub fn next_unread(&self) -> Vec<u8> {
-        self.to_read.iter().copied().take(PARTS_AT_A_TIME).collect()
+        let like = |largest: usize| (PORTION / (EMPTY + largest)).max(1);
+        let parts = self.largest.map_or(1, like);
+        self.to_read.iter().copied().take(parts).collect()
     }
 
     /// Whether all parts have been read, as far as they can be.
@@ -109,6 +118,8 @@ impl Subscribers {
             Some(_) => Part::Read,
             None => Part::Unreadable,
         };
+        let size = stored.as_ref().map_or(0, Vec::len);
+        self.largest = self.largest.max(Some(size));
         for (subscriber, jid) in stored.into_iter().flatten() {
             self.add(&subscriber, &jid);
         }
@@ -191,6 +202,16 @@ mod tests {
         }
         assert_eq!(parts, PARTS);
         assert!(subscribers.are_read());
+    }
+
+    #[test]
+    fn many_parts_are_read_at_a_time_only_if_little_is_in_them() {
+        for (size, expected) in [(0, 68), (10, 37), (390, 2), (5_000, 1)] {
+            let mut subscribers = Subscribers::default();
+            assert_eq!(subscribers.next_unread(), [0]);
+            subscribers.read(0, Some(vec![pair("a@b", "h"); size]));
+            assert_eq!(subscribers.next_unread().len(), expected, "{size}");
+        }
     }
 
     #[test]
