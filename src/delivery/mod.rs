@@ -19,11 +19,14 @@
 //! has to be hashed anew, nothing that has ended is left behind for later, and nobody can choose addresses
 //! that slow it down.
 
+mod admission;
 mod breaker;
+mod ending;
 mod event;
 mod exchange;
 mod failure;
 mod lanes;
+mod outage;
 mod retry;
 mod senders;
 
@@ -45,9 +48,11 @@ pub use retry::RetryPolicy;
 pub use senders::Load;
 
 use crate::stanza::{Envelope, Kind, Stanza, jid};
-use breaker::{Breaker, Change, Health};
+use breaker::Breaker;
+use ending::into_envelope;
 use exchange::{Exchange, State};
 use lanes::{Conversation, Lanes};
+use outage::Sweep;
 use retry::Spent;
 use senders::{SenderId, Senders};
 
@@ -103,16 +108,6 @@ pub struct Delivery {
     /// What is due by then is to be concluded.
     due: Option<Instant>,
     closed: bool,
-}
-
-/// While the service is down, what may not be attempted any more ends: in the order of arrival, up to the
-/// first that still may.
-#[derive(Debug, Default)]
-struct Sweep {
-    /// From which exchange on it is to go on, and what time it is.
-    from: Option<(ExchangeId, Instant)>,
-    /// When there is more to end.
-    next: Option<Instant>,
 }
 
 impl Delivery {
@@ -349,104 +344,6 @@ impl Delivery {
         self.limits.concurrency.saturating_sub(self.in_flight())
     }
 
-    /// Whether an exchange may begin: if it can be attempted at once, or there is room to wait.
-    fn admission(
-        &self,
-        stanza: &Stanza,
-        conversation: Option<&Conversation>,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        if self.closed {
-            return Err(Refusal::Stopped);
-        }
-        let Load {
-            stanzas: size,
-            bytes: most,
-        } = self.limits.queue;
-        let may_attempt = self
-            .breaker
-            .next_attempt(now)
-            .is_some_and(|next| next <= now);
-        let free = if may_attempt { self.free() } else { 0 };
-        let queued = self.waiting.stanzas - self.senders.ready().min(free);
-        let bytes = self.waiting.bytes + stanza.xml.len();
-        if queued <= size / 2 && queued < size && bytes <= most / 2 {
-            return Ok(());
-        }
-        let (load, in_flight) = self.senders.load(jid::bare(&stanza.envelope.from));
-        let lane_is_free = conversation.is_none_or(|lane| !self.lanes.is_occupied(lane));
-        // What is attempted at once may have to wait after that, beside what already does.
-        let may_wait = self.backoffs.is_empty() || queued < size;
-        let has_place = self.senders.ready() < free && in_flight < self.limits.share();
-        if lane_is_free && has_place && may_wait {
-            return Ok(());
-        }
-        if queued >= size || bytes > most {
-            return Err(Refusal::QueueFull);
-        }
-        let has_more_than_a_tenth =
-            |half_full: bool, has: usize, of: usize| half_full && has > of / 10;
-        if has_more_than_a_tenth(queued > size / 2, load.stanzas, size)
-            || has_more_than_a_tenth(self.waiting.bytes > most / 2, load.bytes, most)
-        {
-            return Err(Refusal::ShareFull);
-        }
-        Ok(())
-    }
-
-    /// Takes in what an attempt says of the service.
-    fn learn(&mut self, id: ExchangeId, end: &AttemptEnd, now: Instant, rng: &mut impl Rng) {
-        if self.closed || self.limits.retry.retry_for.is_zero() {
-            return;
-        }
-        let failure = end.as_ref().err();
-        let health = failure.map_or(Health::Up, AttemptFailure::health);
-        match (self.breaker.end(id, health, now, rng), failure) {
-            (Some(Change::CameBack(after)), _) => {
-                self.sweep = Sweep::default();
-                let waiting = self.waiting.stanzas;
-                self.effects
-                    .push_back(Effect::Tell(Event::CameBack { after, waiting }));
-            }
-            (Some(Change::WentDown), Some(failure)) => {
-                self.sweep.from = Some((0, now));
-                let failure = failure.clone();
-                self.effects
-                    .push_back(Effect::Tell(Event::WentDown { failure }));
-            }
-            _ => {}
-        }
-    }
-
-    /// An attempt has failed: there is another one later, or the exchange ends.
-    fn retry_or_fail(
-        &mut self,
-        id: ExchangeId,
-        failure: AttemptFailure,
-        now: Instant,
-        rng: &mut impl Rng,
-    ) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else {
-            return;
-        };
-        match retry::decide(&failure, &self.limits.retry, exchange.spent, now, rng) {
-            Some(next) => {
-                exchange.state = State::Backoff(next);
-                exchange.last_failure = Some(Box::new(failure));
-                let bytes = exchange.stanza.xml.len();
-                self.waiting.add(bytes);
-                self.senders
-                    .wait_again(exchange.sender, bytes, self.limits.share());
-                self.backoffs.insert((next, id));
-            }
-            None => {
-                if let Some(stanza) = self.remove(id) {
-                    self.fail(into_envelope(stanza), Failure::Attempt(failure));
-                }
-            }
-        }
-    }
-
     /// Makes exchanges ready whose back-off is over.
     fn end_backoffs(&mut self, now: Instant) {
         for _ in 0..AT_A_TIME {
@@ -464,99 +361,5 @@ impl Delivery {
             exchange.state = State::Ready;
             self.senders.push(exchange.sender, id, self.limits.share());
         }
-    }
-
-    /// The next exchange that ends without an answer, and why.
-    fn next_to_fail(&mut self) -> Option<(ExchangeId, Failure)> {
-        if self.closed {
-            let (id, _) = self.exchanges.first_key_value()?;
-            return Some((*id, Failure::Stopped));
-        }
-        if let Some((deadline, id)) = self.deadlines.first()
-            && self.due.is_some_and(|due| *deadline <= due)
-        {
-            return Some((*id, Failure::Expired));
-        }
-        loop {
-            let id = self.late.pop_front().or_else(|| self.sweep())?;
-            // One that came too late may have expired since.
-            if let Some(exchange) = self.exchanges.get_mut(&id) {
-                return Some((id, exchange.failure()));
-            }
-        }
-    }
-
-    /// The next exchange that waits though it may not be attempted any more, while the service is down.
-    fn sweep(&mut self) -> Option<ExchangeId> {
-        let (from, now) = self.sweep.from.take()?;
-        for (id, exchange) in self.exchanges.range(from..) {
-            let until = self.limits.retry.until(exchange.spent.arrived);
-            if until >= now {
-                self.sweep.next = Some(until + Duration::from_millis(1));
-                return None;
-            }
-            if matches!(exchange.state, State::Ready | State::Backoff(_)) {
-                self.sweep.from = Some((id + 1, now));
-                return Some(*id);
-            }
-        }
-        None
-    }
-
-    /// Ends an exchange that has no answer, wherever it is.
-    fn end(&mut self, id: ExchangeId, failure: Failure) {
-        if let Some(exchange) = self.exchanges.get(&id)
-            && exchange.state == State::InFlight
-        {
-            self.abandoned.insert(id, exchange.sender);
-        }
-        if let Some(stanza) = self.remove(id) {
-            self.fail(into_envelope(stanza), failure);
-        }
-    }
-
-    /// Takes an exchange out that ends. Whoever waited for it in its lane is ready then.
-    fn remove(&mut self, id: ExchangeId) -> Option<Arc<Stanza>> {
-        let Exchange {
-            stanza,
-            sender,
-            lane,
-            state,
-            deadline,
-            ..
-        } = *self.exchanges.remove(&id)?;
-        if let Some(deadline) = deadline {
-            self.deadlines.remove(&(deadline, id));
-        }
-        if let State::Backoff(time) = state {
-            self.backoffs.remove(&(time, id));
-        }
-        if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
-            self.make_ready(next);
-        }
-        if state != State::InFlight {
-            let bytes = stanza.xml.len();
-            self.waiting.subtract(bytes);
-            self.senders.leave(sender, id, bytes);
-        } else if !self.abandoned.contains_key(&id) {
-            self.senders.end(sender, self.limits.share());
-        }
-        Some(stanza)
-    }
-
-    /// Tells the sender of a stanza, if he may be told, and the admin that it was not accepted.
-    fn fail(&mut self, envelope: Envelope, failure: Failure) {
-        let error = envelope.error_reply(&failure.to_error());
-        self.effects.extend(error.map(Effect::Send));
-        let failed = Event::Failed { envelope, failure };
-        self.effects.push_back(Effect::Tell(failed));
-    }
-}
-
-/// What is left of a stanza to tell of. A worker that is at it may hold on to the rest.
-fn into_envelope(stanza: Arc<Stanza>) -> Envelope {
-    match Arc::try_unwrap(stanza) {
-        Ok(stanza) => stanza.envelope,
-        Err(stanza) => stanza.envelope.clone(),
     }
 }

@@ -1,0 +1,118 @@
+//! How an exchange goes on after an attempt that failed, and how it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::Rng;
+
+use super::exchange::{Exchange, State};
+use super::{AttemptFailure, Delivery, Effect, Event, ExchangeId, Failure, retry};
+use crate::stanza::{Envelope, Stanza};
+
+impl Delivery {
+    /// An attempt has failed: there is another one later, or the exchange ends.
+    pub(super) fn retry_or_fail(
+        &mut self,
+        id: ExchangeId,
+        failure: AttemptFailure,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        match retry::decide(&failure, &self.limits.retry, exchange.spent, now, rng) {
+            Some(next) => {
+                exchange.state = State::Backoff(next);
+                exchange.last_failure = Some(Box::new(failure));
+                let bytes = exchange.stanza.xml.len();
+                self.waiting.add(bytes);
+                self.senders
+                    .wait_again(exchange.sender, bytes, self.limits.share());
+                self.backoffs.insert((next, id));
+            }
+            None => {
+                if let Some(stanza) = self.remove(id) {
+                    self.fail(into_envelope(stanza), Failure::Attempt(failure));
+                }
+            }
+        }
+    }
+
+    /// The next exchange that ends without an answer, and why.
+    pub(super) fn next_to_fail(&mut self) -> Option<(ExchangeId, Failure)> {
+        if self.closed {
+            let (id, _) = self.exchanges.first_key_value()?;
+            return Some((*id, Failure::Stopped));
+        }
+        if let Some((deadline, id)) = self.deadlines.first()
+            && self.due.is_some_and(|due| *deadline <= due)
+        {
+            return Some((*id, Failure::Expired));
+        }
+        loop {
+            let id = self.late.pop_front().or_else(|| self.sweep())?;
+            // One that came too late may have expired since.
+            if let Some(exchange) = self.exchanges.get_mut(&id) {
+                return Some((id, exchange.failure()));
+            }
+        }
+    }
+
+    /// Ends an exchange that has no answer, wherever it is.
+    pub(super) fn end(&mut self, id: ExchangeId, failure: Failure) {
+        if let Some(exchange) = self.exchanges.get(&id)
+            && exchange.state == State::InFlight
+        {
+            self.abandoned.insert(id, exchange.sender);
+        }
+        if let Some(stanza) = self.remove(id) {
+            self.fail(into_envelope(stanza), failure);
+        }
+    }
+
+    /// Takes an exchange out that ends. Whoever waited for it in its lane is ready then.
+    pub(super) fn remove(&mut self, id: ExchangeId) -> Option<Arc<Stanza>> {
+        let Exchange {
+            stanza,
+            sender,
+            lane,
+            state,
+            deadline,
+            ..
+        } = *self.exchanges.remove(&id)?;
+        if let Some(deadline) = deadline {
+            self.deadlines.remove(&(deadline, id));
+        }
+        if let State::Backoff(time) = state {
+            self.backoffs.remove(&(time, id));
+        }
+        if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
+            self.make_ready(next);
+        }
+        if state != State::InFlight {
+            let bytes = stanza.xml.len();
+            self.waiting.subtract(bytes);
+            self.senders.leave(sender, id, bytes);
+        } else if !self.abandoned.contains_key(&id) {
+            self.senders.end(sender, self.limits.share());
+        }
+        Some(stanza)
+    }
+
+    /// Tells the sender of a stanza, if he may be told, and the admin that it was not accepted.
+    pub(super) fn fail(&mut self, envelope: Envelope, failure: Failure) {
+        let error = envelope.error_reply(&failure.to_error());
+        self.effects.extend(error.map(Effect::Send));
+        let failed = Event::Failed { envelope, failure };
+        self.effects.push_back(Effect::Tell(failed));
+    }
+}
+
+/// What is left of a stanza to tell of. A worker that is at it may hold on to the rest.
+pub(super) fn into_envelope(stanza: Arc<Stanza>) -> Envelope {
+    match Arc::try_unwrap(stanza) {
+        Ok(stanza) => stanza.envelope,
+        Err(stanza) => stanza.envelope.clone(),
+    }
+}
