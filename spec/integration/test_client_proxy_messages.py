@@ -10,7 +10,7 @@ from harness import stanza as stanzas
 from harness.client import Component, User
 from harness.config import component, external_component, virtual_host
 from harness.federation import federation
-from harness.installation import REPOSITORY
+from harness.installation import document
 from harness.prosody import COMPONENT_SECRET, Prosody
 from harness.stanza import XML_LANG, canonical, parse
 from harness.target import TargetClient
@@ -232,8 +232,7 @@ def test_a_target_on_another_server():
 
 
 def test_the_conversation_that_the_documentation_shows():
-    text = (REPOSITORY / "docs" / "proxy-messages.markdown").read_text(encoding="utf-8")
-    shown = re.findall(r"<message .*?</message>", text, re.S)
+    shown = re.findall(r"<message .*?</message>", document("docs/client_proxy.markdown"), re.S)
     said, passed_on, answer, passed_back = shown
     hosts = [component("proxy.example.com", "client_proxy", target_address="service@example.com",
                        proxy_stanzas=["iq", "message", "presence"]),
