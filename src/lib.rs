@@ -41,6 +41,7 @@
     )
 )]
 
+mod ages;
 pub mod client_proxy;
 pub mod component_http;
 mod delivery;

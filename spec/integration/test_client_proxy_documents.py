@@ -51,9 +51,7 @@ def test_the_walk_through_one_iq_request(prosody, network):
     service.presence("proxy.example.com")
     prosody.wait_for_log("service@example.com is available")
     example_net.send(request_shown)
-    request = service.receive()
-    while request.kind != "iq":
-        request = service.receive()
+    request = service.receive_kind("iq")
     address = request.sender
     assert as_shown(request, address) == canonical(parse(passed_on))
     example_com.send(answer.replace("proxy.example.com/ENCODED", address))
@@ -68,20 +66,15 @@ def test_an_item_with_the_address_that_is_shown_leads_to_a_client(prosody, netwo
     service.presence("proxy.example.com")
     prosody.wait_for_log("service@example.com is available")
 
-    def next_iq():
-        while (stanza := service.receive()).kind != "iq":
-            pass
-        return stanza
-
     for asked in ("proxy.example.com", "anybody@proxy.example.com/anything"):
         romeo.iq(asked, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
-        request = next_iq()
+        request = service.receive_kind("iq")
         service.iq(request.sender, items, "result", id=request.id)
         [item] = romeo.receive().element.iter("{http://jabber.org/protocol/disco#items}item")
         assert item.get("jid") == request.sender.partition("/")[0]
         command = f"<command xmlns='http://jabber.org/protocol/commands' node='{item.get('node')}'/>"
         romeo.iq(item.get("jid"), command, "set")
-        followed = next_iq()
+        followed = service.receive_kind("iq")
         assert followed.child("{http://jabber.org/protocol/commands}command") is not None
         service.iq(followed.sender, "", "result", id=followed.id)
         assert romeo.receive().sender == item.get("jid")

@@ -244,9 +244,7 @@ def test_the_conversation_that_the_documentation_shows():
         service.presence("proxy.example.com")
         prosody.wait_for_log("service@example.com is available")
         example_net.send(said)
-        asked = service.receive()
-        while asked.kind != "message":
-            asked = service.receive()
+        asked = service.receive_kind("message")
         address = asked.sender
 
         def as_shown(stanza):

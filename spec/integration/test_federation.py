@@ -77,13 +77,6 @@ def bot(backend):
     bot.release()
 
 
-def next_of(user, kind):
-    """The user's next stanza of that kind."""
-    while (stanza := user.receive()).kind != kind:
-        pass
-    return stanza
-
-
 # Conversations
 
 def test_a_remote_user_gets_replies_and_errors_in_order(servers, bot):
@@ -175,13 +168,13 @@ def test_a_bot_in_a_remote_room(servers, bot):
         alice.message(ROOM, f"<body>{text}</body>", type="groupchat", id=text)
 
     def next_said():
-        while (said := next_of(alice, "message")).body is None:
+        while (said := alice.receive_kind("message")).body is None:
             pass
         return said.sender, said.body
 
     alice.send(f"<presence to='{ROOM}/alice'><x xmlns='{MUC}'/></presence>")
     alice.message(bot.jid, "<body>join</body>", type="chat", id="join")
-    while next_of(alice, "presence").sender != f"{ROOM}/bot":
+    while alice.receive_kind("presence").sender != f"{ROOM}/bot":
         pass
     for text in ["one", "fail", "two"]:
         say(text)
@@ -201,7 +194,7 @@ def test_a_bot_in_a_remote_room(servers, bot):
 def asked(requester, id):
     """What a request to the proxy is answered with."""
     requester.iq("implementation@proxy.test", "<question xmlns='urn:example:question'/>", id)
-    answer = next_of(requester, "iq")
+    answer = requester.receive_kind("iq")
     assert (answer.id, answer.sender) == (id, "implementation@proxy.test")
     return answer
 
@@ -226,7 +219,7 @@ def test_a_target_on_another_server(servers, requester):
     assert (request.sender.split("/")[0], request.id, request.type) == ("proxy.test", "refused", "set")
     target.answer(request, "<error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
                   type="error")
-    refused = next_of(requester, "iq")
+    refused = requester.receive_kind("iq")
     assert (refused.id, refused.error) == ("refused", "auth/forbidden")
 
 

@@ -4,10 +4,11 @@
 //! §7.4 and its `stable_id` feature). A bot that took its own message for a new one would answer itself
 //! for ever.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::ages::Ages;
 use crate::stanza::{Envelope, jid};
 
 /// How long a message may be under way.
@@ -20,7 +21,7 @@ const CAPACITY: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Reflections {
     known: HashSet<Rc<str>>,
-    by_age: VecDeque<(Instant, Rc<str>)>,
+    by_age: Ages<Rc<str>>,
 }
 
 impl Reflections {
@@ -29,10 +30,12 @@ impl Reflections {
         self.forget_old(now);
         let key: Rc<str> = key(room, id).into();
         if self.known.insert(key.clone()) {
-            self.by_age.push_back((now, key));
+            self.by_age.push(key, now);
         }
-        if self.by_age.len() > CAPACITY {
-            self.forget_oldest();
+        if self.by_age.len() > CAPACITY
+            && let Some(key) = self.by_age.pop()
+        {
+            self.known.remove(&key);
         }
     }
 
@@ -48,17 +51,7 @@ impl Reflections {
     }
 
     fn forget_old(&mut self, now: Instant) {
-        while self
-            .by_age
-            .front()
-            .is_some_and(|(since, _)| now.duration_since(*since) > LIFETIME)
-        {
-            self.forget_oldest();
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.by_age.pop_front() {
+        while let Some(key) = self.by_age.pop_older_than(LIFETIME, now) {
             self.known.remove(&key);
         }
     }

@@ -1,12 +1,13 @@
 //! What was answered to which `Idempotency-Key`, so that who asks again is told the same.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::Fingerprint;
 use super::response::Response;
 use super::tokens::TokenId;
+use crate::ages::Ages;
 
 /// How long an answer is kept.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,7 +48,7 @@ pub enum Again {
 pub struct Keys {
     known: HashMap<Name, State>,
     /// Those that were answered.
-    by_age: VecDeque<(Instant, Name)>,
+    by_age: Ages<Name>,
     bytes: usize,
 }
 
@@ -92,9 +93,11 @@ impl Keys {
         self.bytes += size(&name, &response);
         self.known
             .insert(Rc::clone(&name), State::Answered(fingerprint, response));
-        self.by_age.push_back((now, name));
-        while self.by_age.len() > CAPACITY || self.bytes > MAX_BYTES {
-            self.forget_oldest();
+        self.by_age.push(name, now);
+        while (self.by_age.len() > CAPACITY || self.bytes > MAX_BYTES)
+            && let Some(oldest) = self.by_age.pop()
+        {
+            self.forget(&oldest);
         }
     }
 
@@ -110,20 +113,14 @@ impl Keys {
     }
 
     fn forget_old(&mut self, now: Instant) {
-        while self
-            .by_age
-            .front()
-            .is_some_and(|(since, _)| now.duration_since(*since) > LIFETIME)
-        {
-            self.forget_oldest();
+        while let Some(old) = self.by_age.pop_older_than(LIFETIME, now) {
+            self.forget(&old);
         }
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((_, name)) = self.by_age.pop_front()
-            && let Some(State::Answered(_, response)) = self.known.remove(&name)
-        {
-            self.bytes -= size(&name, &response);
+    fn forget(&mut self, name: &Name) {
+        if let Some(State::Answered(_, response)) = self.known.remove(name) {
+            self.bytes -= size(name, &response);
         }
     }
 }

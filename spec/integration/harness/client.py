@@ -153,6 +153,9 @@ class User(XmppStream):
     def receive(self, deadline=DEADLINE):
         return self.inbox.receive(deadline)
 
+    def receive_kind(self, kind):
+        return self.inbox.receive_kind(kind)
+
     def message(self, to, content, **attributes):
         self.send(stanzas.build("message", content, to=to, **attributes))
 
@@ -226,3 +229,6 @@ class Peer:
 
     def receive(self, deadline=DEADLINE):
         return self.inbox.receive(deadline)
+
+    def receive_kind(self, kind):
+        return self.inbox.receive_kind(kind)

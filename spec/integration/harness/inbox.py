@@ -30,6 +30,12 @@ class Inbox:
             raise StreamClosed
         return received
 
+    def receive_kind(self, kind):
+        """The next stanza of that kind; what comes before it is let go."""
+        while (received := self.receive()).kind != kind:
+            pass
+        return received
+
     def until_closed(self):
         """All that comes until the stream ends."""
         taken = []
