@@ -24,7 +24,8 @@ pub enum OptionValue {
 }
 
 impl OptionValue {
-    fn describe(&self) -> &'static str {
+    /// What kind of value it is.
+    pub fn describe(&self) -> &'static str {
         match self {
             OptionValue::Absent => "nothing",
             OptionValue::Boolean(_) => "a boolean",

@@ -9,7 +9,7 @@ NOT_OURS = "Unable to load module 'component_http': … No such file or director
 # Their sentences are the rest of a line, which says of an option or of XML what is wrong with it.
 ONLY_REASONS = ("src/options.rs", "src/glue/options.rs", "src/http/endpoint.rs", "src/http/headers.rs",
                 "src/http/sign.rs", "src/http/proxy/url.rs", "src/http/tls/files.rs", "src/stanza/",
-                "src/mapping/object.rs")
+                "src/mapping/object.rs", "src/component_http/settings/destinations.rs")
 # What is told to whoever pushes, and to nobody else.
 ONLY_ANSWERS = ("src/push/problem.rs", "src/push/request.rs", "src/push/task.rs", "src/mapping/push.rs")
 # What stands before a string that is no line of the log: what is wrong with an option, and what nobody reads there.
@@ -26,7 +26,8 @@ def rust_files():
     for path in list(files):
         declared = re.findall(CFG_TEST + r"mod (\w+);", path.read_text(encoding="utf-8"))
         directory = path.parent if path.stem in ("mod", "lib") else path.with_suffix("")
-        files -= {directory / f"{name}.rs" for name in declared}
+        files -= {file for file in files for name in declared
+                  if file == directory / f"{name}.rs" or file.is_relative_to(directory / name)}
     return files
 
 

@@ -28,6 +28,8 @@ pub struct PostJob {
     pub settings: Arc<Settings>,
     /// Where to.
     pub client: Arc<Client>,
+    /// What that may be called in front of people, if there are several.
+    pub service: Option<Arc<str>>,
 }
 
 /// What comes of it.
@@ -68,13 +70,7 @@ impl Job for PostJob {
             });
         let envelope = &stanza.envelope;
         let report = Report {
-            line: line(
-                envelope,
-                self.attempt.number,
-                seen.status,
-                &end,
-                begun.elapsed(),
-            ),
+            line: self.line(envelope, seen.status, &end, begun.elapsed()),
             complaint: seen.not_taken.map(|trouble| Complaint {
                 about: envelope.to_string(),
                 trouble,
@@ -122,6 +118,40 @@ impl PostJob {
         }
     }
 
+    /// What there is to tell of an exchange to whoever looks for something.
+    fn line(
+        &self,
+        envelope: &Envelope,
+        status: Option<u16>,
+        end: &AttemptEnd,
+        elapsed: Duration,
+    ) -> String {
+        let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
+        let answer = match status {
+            Some(status) => format!("status {status}"),
+            None => "no answer".to_owned(),
+        };
+        let end = match end {
+            Ok(stanzas) => format!("{} to send", stanzas.len()),
+            Err(_) => "failed".to_owned(),
+        };
+        let again = match self.attempt.number {
+            1 => String::new(),
+            number => format!(" (attempt {number})"),
+        };
+        let place = self
+            .service
+            .as_ref()
+            .map(|service| format!(" to {service}"));
+        format!(
+            "{} {}POSTed{}{again}: {answer} in {} ms, {end}",
+            envelope.kind.as_str(),
+            id.unwrap_or_default(),
+            place.unwrap_or_default(),
+            elapsed.as_millis()
+        )
+    }
+
     fn remaining(&self) -> Result<Duration, AttemptFailure> {
         let timeout = self.settings.timeout;
         match self.attempt.deadline {
@@ -139,33 +169,4 @@ impl PostJob {
 struct Seen {
     status: Option<u16>,
     not_taken: Option<String>,
-}
-
-/// What there is to tell of an exchange to whoever looks for something.
-fn line(
-    envelope: &Envelope,
-    attempt: u32,
-    status: Option<u16>,
-    end: &AttemptEnd,
-    elapsed: Duration,
-) -> String {
-    let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
-    let answer = match status {
-        Some(status) => format!("status {status}"),
-        None => "no answer".to_owned(),
-    };
-    let end = match end {
-        Ok(stanzas) => format!("{} to send", stanzas.len()),
-        Err(_) => "failed".to_owned(),
-    };
-    let again = match attempt {
-        1 => String::new(),
-        _ => format!(" (attempt {attempt})"),
-    };
-    format!(
-        "{} {}POSTed{again}: {answer} in {} ms, {end}",
-        envelope.kind.as_str(),
-        id.unwrap_or_default(),
-        elapsed.as_millis()
-    )
 }

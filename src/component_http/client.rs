@@ -1,4 +1,4 @@
-//! The HTTP client of a component: what it has to know, and what its errors mean here.
+//! The HTTP clients of a component: what they have to know, and what their errors mean here.
 
 use super::Settings;
 use super::settings::{CA_OPTION, CERTIFICATE_OPTION, KEY_OPTION};
@@ -14,14 +14,13 @@ const USER_AGENT: &str = concat!(
     " (prosody-components)"
 );
 
-/// The client for the service that the settings name. No connection is made yet.
+/// The clients for the services that the settings name, in their order. No connection is made yet.
 ///
 /// # Errors
 /// If a file for TLS cannot be used.
-pub fn client(settings: &Settings) -> Result<Client, OptionError> {
+pub fn clients(settings: &Settings) -> Result<Vec<Client>, OptionError> {
     let service = &settings.service;
     let config = Config {
-        endpoint: service.endpoint.clone(),
         user_agent: USER_AGENT,
         headers: service.headers.clone(),
         signer: service.signer.clone(),
@@ -32,10 +31,10 @@ pub fn client(settings: &Settings) -> Result<Client, OptionError> {
         proxy: service.proxy.clone(),
         tls_files: service.tls_files.clone(),
     };
-    Client::new(config).map_err(of_option)
+    Client::of_component(settings.destinations.endpoints(), &config).map_err(of_option)
 }
 
-/// Whether the [`client`] could use the files for TLS.
+/// Whether the [`clients`] could use the files for TLS.
 ///
 /// # Errors
 /// If it could not.

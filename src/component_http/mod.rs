@@ -17,10 +17,10 @@ pub(crate) mod settings;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use client::{check_tls_files, client};
+pub(crate) use client::{check_tls_files, clients};
 pub(crate) use driver::{Batch, Driver};
 use observer::Observer;
-use outage::Outage;
+use outage::Outages;
 use reflections::Reflections;
 pub use settings::Settings;
 

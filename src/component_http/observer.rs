@@ -1,9 +1,10 @@
 //! What an admin is told of the exchanges: as seldom as it is of use.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Batch, Outage};
+use super::{Batch, Outages};
 use crate::delivery::{Event, Failure, Report};
 use crate::notes::{Complaints, Level, Note};
 use crate::stanza::Envelope;
@@ -12,31 +13,46 @@ use crate::stanza::Envelope;
 #[derive(Debug, Default)]
 pub struct Observer {
     complaints: Complaints,
-    outage: Outage,
+    outages: Outages,
+    /// Whether it has to be told which service has failed.
+    names_services: bool,
 }
 
 impl Observer {
+    /// From now on the component has so many services.
+    pub fn expect_services(&mut self, count: usize) {
+        self.names_services = count > 1;
+    }
+
     /// Tells of an event, and counts it if it is a failure.
     pub fn observe(&mut self, event: Event, now: Instant, batch: &mut Batch) {
         match event {
             Event::Attempted(report) => self.attempted(report, now, batch),
-            Event::Accepted => {
-                let ended = self.outage.ended(now);
+            Event::Accepted { service } => {
+                let ended = self.outages.ended(&service, now);
                 batch.notes.extend(ended.map(Note::info));
             }
-            Event::WentDown { failure } => batch.notes.push(Note {
+            Event::WentDown { service, failure } => batch.notes.push(Note {
                 level: Level::Down,
                 text: format!(
-                    "the service is down: five attempts in a row have failed, the last one since {}. Until it \
-                     answers again there is one attempt at a time",
+                    "the service is down: five attempts in a row at {service} have failed, the last one since {}. \
+                     Until it answers again there is one attempt at a time",
                     Failure::Attempt(failure)
                 ),
             }),
-            Event::CameBack { after, waiting } => batch.notes.push(Note {
+            Event::CameBack {
+                service,
+                after,
+                waiting,
+            } => batch.notes.push(Note {
                 level: Level::Up,
-                text: self.outage.came_back(after, waiting),
+                text: self.outages.came_back(&service, after, waiting),
             }),
-            Event::Failed { envelope, failure } => self.failed(&envelope, &failure, now, batch),
+            Event::Failed {
+                envelope,
+                failure,
+                service,
+            } => self.failed(&envelope, &failure, service.as_ref(), now, batch),
         }
     }
 
@@ -63,11 +79,24 @@ impl Observer {
         }
     }
 
-    fn failed(&mut self, envelope: &Envelope, failure: &Failure, now: Instant, batch: &mut Batch) {
+    fn failed(
+        &mut self,
+        envelope: &Envelope,
+        failure: &Failure,
+        service: Option<&Arc<str>>,
+        now: Instant,
+        batch: &mut Batch,
+    ) {
         batch.failures += 1;
-        let note = self.warn(&envelope.to_string(), failure.to_string(), now);
-        let told = note.level == Level::Warn;
-        self.outage.failed(failure, told, now);
+        let trouble = match service.filter(|_| self.names_services) {
+            Some(service) => format!("{service}: {failure}"),
+            None => failure.to_string(),
+        };
+        let note = self.warn(&envelope.to_string(), trouble, now);
+        if let Some(service) = service {
+            let told = note.level == Level::Warn;
+            self.outages.failed(service, failure, told, now);
+        }
         batch.notes.push(note);
     }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use rand::Rng;
 
-use super::exchange::{Exchange, State};
+use super::breaker::Health;
+use super::exchange::{Abandoned, Exchange, State};
 use super::{AttemptFailure, Delivery, Effect, Event, ExchangeId, Failure, retry};
 use crate::stanza::{Envelope, Stanza};
 
@@ -24,18 +25,18 @@ impl Delivery {
         match retry::decide(&failure, &self.limits.retry, exchange.spent, now, rng) {
             Some(next) => {
                 exchange.state = State::Backoff(next);
+                if failure.health() == Health::Down {
+                    exchange.left = Some(exchange.backend);
+                }
                 exchange.last_failure = Some(Box::new(failure));
                 let bytes = exchange.stanza.xml.len();
                 self.waiting.add(bytes);
-                self.senders
-                    .wait_again(exchange.sender, bytes, self.limits.share());
+                let (at, conversation) = (exchange.backend, exchange.conversation.take());
+                self.backends[at].wait_again(exchange.sender, bytes, self.limits.share());
                 self.backoffs.insert((next, id));
+                self.leave(conversation, at);
             }
-            None => {
-                if let Some(stanza) = self.remove(id) {
-                    self.fail(into_envelope(stanza), Failure::Attempt(failure));
-                }
-            }
+            None => self.conclude(id, Failure::Attempt(failure)),
         }
     }
 
@@ -61,13 +62,25 @@ impl Delivery {
 
     /// Ends an exchange that has no answer, wherever it is.
     pub(super) fn end(&mut self, id: ExchangeId, failure: Failure) {
-        if let Some(exchange) = self.exchanges.get(&id)
+        if let Some(exchange) = self.exchanges.get_mut(&id)
             && exchange.state == State::InFlight
         {
-            self.abandoned.insert(id, exchange.sender);
+            let abandoned = Abandoned {
+                backend: exchange.backend,
+                sender: exchange.sender,
+                conversation: exchange.conversation.take(),
+            };
+            self.abandoned.insert(id, abandoned);
         }
+        self.conclude(id, failure);
+    }
+
+    fn conclude(&mut self, id: ExchangeId, failure: Failure) {
+        let at = self.exchanges.get(&id).map(|exchange| exchange.backend);
+        let began = !matches!(failure, Failure::Refused(_));
+        let service = at.filter(|_| began).map(|at| self.name(at));
         if let Some(stanza) = self.remove(id) {
-            self.fail(into_envelope(stanza), failure);
+            self.fail(into_envelope(stanza), failure, service);
         }
     }
 
@@ -75,10 +88,12 @@ impl Delivery {
     pub(super) fn remove(&mut self, id: ExchangeId) -> Option<Arc<Stanza>> {
         let Exchange {
             stanza,
+            backend: at,
             sender,
             lane,
             state,
             deadline,
+            conversation,
             ..
         } = *self.exchanges.remove(&id)?;
         if let Some(deadline) = deadline {
@@ -87,24 +102,30 @@ impl Delivery {
         if let State::Backoff(time) = state {
             self.backoffs.remove(&(time, id));
         }
-        if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
-            self.make_ready(next);
-        }
+        let backend = &mut self.backends[at];
         if state != State::InFlight {
             let bytes = stanza.xml.len();
             self.waiting.subtract(bytes);
-            self.senders.leave(sender, id, bytes);
+            backend.senders.leave(sender, id, bytes);
         } else if !self.abandoned.contains_key(&id) {
-            self.senders.end(sender, self.limits.share());
+            backend.end(sender, self.limits.share());
+            self.leave(conversation, at);
+        }
+        if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
+            self.make_ready(next);
         }
         Some(stanza)
     }
 
     /// Tells the sender of a stanza, if he may be told, and the admin that it was not accepted.
-    pub(super) fn fail(&mut self, envelope: Envelope, failure: Failure) {
+    pub(super) fn fail(&mut self, envelope: Envelope, failure: Failure, service: Option<Arc<str>>) {
         let error = envelope.error_reply(&failure.to_error());
         self.effects.extend(error.map(Effect::Send));
-        let failed = Event::Failed { envelope, failure };
+        let failed = Event::Failed {
+            envelope,
+            failure,
+            service,
+        };
         self.effects.push_back(Effect::Tell(failed));
     }
 }

@@ -1,5 +1,6 @@
 //! What is to be sent and told, in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AttemptFailure, Failure};
@@ -19,18 +20,25 @@ pub enum Effect {
 pub enum Event {
     /// An attempt has ended. What became of its exchange follows.
     Attempted(Report),
-    /// The service has accepted a stanza. The replies follow.
-    Accepted,
-    /// The service is down: there is one attempt at a time, and pauses between them, until it answers.
+    /// A service has accepted a stanza. The replies follow.
+    Accepted {
+        /// Its URL, without secrets.
+        service: Arc<str>,
+    },
+    /// A service is down: there is one attempt at a time, and pauses between them, until it answers.
     WentDown {
+        /// Its URL, without secrets.
+        service: Arc<str>,
         /// How the last attempt failed.
         failure: AttemptFailure,
     },
-    /// The service answers again.
+    /// A service answers again.
     CameBack {
+        /// Its URL, without secrets.
+        service: Arc<str>,
         /// How long it was down.
         after: Duration,
-        /// How many stanzas have waited for that.
+        /// How many stanzas wait for it.
         waiting: usize,
     },
     /// A stanza was not accepted. Its sender has been told, if he may be.
@@ -39,6 +47,8 @@ pub enum Event {
         envelope: Envelope,
         /// Why.
         failure: Failure,
+        /// The URL of the service that it was for, without secrets; none if it did not even begin.
+        service: Option<Arc<str>>,
     },
 }
 

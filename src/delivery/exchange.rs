@@ -3,10 +3,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use super::backends::BackendId;
 use super::lanes::Conversation;
 use super::retry::Spent;
 use super::senders::SenderId;
-use super::{AttemptFailure, Failure};
+use super::{AttemptFailure, Failure, Refusal};
 use crate::stanza::{Element, Stanza};
 
 /// Numbers the exchanges of one component, in the order of their arrival.
@@ -17,6 +18,9 @@ pub type ExchangeId = u64;
 pub(super) struct Exchange {
     /// What is to be delivered. Nobody else keeps it alive, but a worker that is at it.
     pub(super) stanza: Arc<Stanza>,
+    /// Where it is to be attempted, or is.
+    pub(super) backend: BackendId,
+    /// Its sender there.
     pub(super) sender: SenderId,
     /// The conversation that it is in the lane of, if in one.
     pub(super) lane: Option<Conversation>,
@@ -26,6 +30,18 @@ pub(super) struct Exchange {
     pub(super) deadline: Option<Instant>,
     /// Why its last attempt failed. Few exchanges have one.
     pub(super) last_failure: Option<Box<AttemptFailure>>,
+    /// The last backend that did not answer it.
+    pub(super) left: Option<BackendId>,
+    /// Its conversation, if that may go to another backend once its attempt has ended.
+    pub(super) conversation: Option<Conversation>,
+}
+
+/// What is kept of an attempt in flight whose exchange has ended.
+#[derive(Debug)]
+pub(super) struct Abandoned {
+    pub(super) backend: BackendId,
+    pub(super) sender: SenderId,
+    pub(super) conversation: Option<Conversation>,
 }
 
 impl Exchange {
@@ -34,9 +50,16 @@ impl Exchange {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
+    /// The conversation that it belongs to.
+    pub(super) fn conversation(&self) -> Conversation {
+        let lane = self.lane.clone();
+        lane.unwrap_or_else(|| Conversation::of(&self.stanza.envelope))
+    }
+
     /// Why it ends if there is no other attempt.
     pub(super) fn failure(&mut self) -> Failure {
         match self.last_failure.take() {
+            _ if self.state == State::Nowhere => Failure::Refused(Refusal::NoRoute),
             Some(failure) => Failure::Attempt(*failure),
             None => Failure::ServiceDown,
         }
@@ -56,6 +79,8 @@ pub(super) enum State {
     Backoff(Instant),
     /// Its turn has come too late.
     Late,
+    /// Its turn never comes: the options name no backend for it any more.
+    Nowhere,
 }
 
 /// An attempt to make.
@@ -63,6 +88,8 @@ pub(super) enum State {
 pub struct Attempt {
     /// The number of its exchange.
     pub id: ExchangeId,
+    /// Where it is to be made.
+    pub backend: BackendId,
     /// Counts the attempts of its exchange, from 1.
     pub number: u32,
     /// The stanza to deliver, which is gone if the exchange has ended meanwhile.

@@ -30,6 +30,8 @@ pub enum Refusal {
     /// Happens when the stanza has a character that XML 1.0 forbids, an element in the namespace of XML itself,
     /// or text that is not UTF-8.
     ForbiddenXml,
+    /// Happens when the options name no service for its addressee.
+    NoRoute,
     /// Happens when as many stanzas or bytes are waiting as may.
     QueueFull,
     /// Happens when the queue is more than half full, and more than its share of that is the sender's.
@@ -123,6 +125,7 @@ impl Refusal {
                 .with_text(format!("More than {MAX_DEPTH} levels of elements")),
             Refusal::ForbiddenXml => StanzaError::new(ErrorType::Modify, Condition::BadRequest)
                 .with_text("A character or a namespace in this stanza is forbidden in XML"),
+            Refusal::NoRoute => StanzaError::new(ErrorType::Cancel, Condition::ItemNotFound),
             Refusal::QueueFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
                 .with_text("Too many stanzas are waiting for the service behind this address"),
             Refusal::ShareFull => StanzaError::new(ErrorType::Wait, Condition::ResourceConstraint)
@@ -224,6 +227,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::ForbiddenXml => {
                 f.write_str("the stanza has a character or a namespace that is forbidden in XML")
+            }
+            Refusal::NoRoute => {
+                f.write_str("no service is set for this address (component_post_routes)")
             }
             Refusal::QueueFull => {
                 f.write_str("too many stanzas are waiting (component_post_queue_size, component_post_queue_bytes)")

@@ -23,6 +23,11 @@ impl Conversation {
                 .collect(),
         )
     }
+
+    /// Both addresses.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The lanes that are occupied: each by one exchange, from an [`enter`](Lanes::enter) to the

@@ -20,6 +20,9 @@
 //! that slow it down.
 
 mod admission;
+mod attempts;
+mod backend;
+mod backends;
 mod breaker;
 mod ending;
 mod event;
@@ -28,7 +31,9 @@ mod failure;
 mod lanes;
 mod outage;
 mod retry;
+mod routing;
 mod senders;
+mod whereabouts;
 
 #[cfg(test)]
 mod properties;
@@ -40,7 +45,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
+use slab::Slab;
 
+pub use backends::{BackendId, Plan, Target};
 pub use event::{Complaint, Effect, Event, Report};
 pub use exchange::{Attempt, AttemptEnd, ExchangeId};
 pub use failure::{AttemptFailure, Failure, NoAnswer, Refusal};
@@ -48,21 +55,22 @@ pub use retry::RetryPolicy;
 pub use senders::Load;
 
 use crate::stanza::{Envelope, Kind, Stanza, jid};
-use breaker::Breaker;
+use backend::Backend;
+use backends::Routes;
 use ending::into_envelope;
-use exchange::{Exchange, State};
+use exchange::{Abandoned, Exchange, State};
 use lanes::{Conversation, Lanes};
 use outage::Sweep;
 use retry::Spent;
-use senders::{SenderId, Senders};
+use whereabouts::Whereabouts;
 
-/// So many exchanges whose back-off is over are made ready for each attempt that is polled.
-const AT_A_TIME: usize = 16;
+/// How many exchanges are looked at in a row, when all of them have to be.
+const AT_A_TIME: usize = 256;
 
 /// What the admin has set for the exchanges of one component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Attempts in flight at most.
+    /// Attempts in flight at most, at each backend.
     pub concurrency: usize,
     /// What waits at most, beside what waits for nothing but to be polled.
     pub queue: Load,
@@ -85,64 +93,71 @@ impl Limits {
 #[derive(Debug)]
 pub struct Delivery {
     limits: Limits,
+    routes: Routes,
+    backends: Slab<Backend>,
+    /// Those that the options name, in that order.
+    planned: Vec<BackendId>,
     /// In the order of their arrival, since that is how they are numbered. Boxed, so that the nodes of the tree
     /// stay small: with large ones the C library's allocator tidies up each time.
     exchanges: BTreeMap<ExchangeId, Box<Exchange>>,
     last_id: ExchangeId,
     /// How much waits, wherever it does.
     waiting: Load,
-    /// Attempts in flight whose exchange has ended, with their senders.
-    abandoned: BTreeMap<ExchangeId, SenderId>,
+    /// Attempts in flight whose exchange has ended.
+    abandoned: BTreeMap<ExchangeId, Abandoned>,
     lanes: Lanes,
-    /// Whose turn it is.
-    senders: Senders,
+    whereabouts: Whereabouts,
     /// When which exchange expires.
     deadlines: BTreeSet<(Instant, ExchangeId)>,
     /// When which exchange is attempted again.
     backoffs: BTreeSet<(Instant, ExchangeId)>,
-    breaker: Breaker,
     sweep: Sweep,
-    /// The exchanges whose turn has come too late.
+    /// From which exchange on those that are ready may have to go to another backend.
+    moving: Option<ExchangeId>,
+    /// Whether they have to before anything is attempted: it may be at what the options do not name any more.
+    is_rerouting: bool,
+    /// The exchanges whose turn has come too late, or never comes.
     late: VecDeque<ExchangeId>,
     effects: VecDeque<Effect>,
     /// What is due by then is to be concluded.
     due: Option<Instant>,
+    /// The time as it was told last.
+    now: Option<Instant>,
     closed: bool,
 }
 
 impl Delivery {
-    /// No exchange yet.
-    pub fn new(limits: Limits) -> Self {
-        Delivery {
+    /// No exchange yet, for stanzas that go where the plan says.
+    pub fn new(limits: Limits, plan: &Plan) -> Self {
+        let mut delivery = Delivery {
             limits,
+            routes: Routes::default(),
+            backends: Slab::new(),
+            planned: Vec::new(),
             exchanges: BTreeMap::new(),
             last_id: 0,
             waiting: Load::default(),
             abandoned: BTreeMap::new(),
             lanes: Lanes::default(),
-            senders: Senders::default(),
+            whereabouts: Whereabouts::default(),
             deadlines: BTreeSet::new(),
             backoffs: BTreeSet::new(),
-            breaker: Breaker::default(),
             sweep: Sweep::default(),
+            moving: None,
+            is_rerouting: false,
             late: VecDeque::new(),
             effects: VecDeque::new(),
             due: None,
+            now: None,
             closed: false,
-        }
-    }
-
-    /// Changes the limits for what comes next. What was admitted keeps its lane and its deadline, and what
-    /// is in flight beyond a new limit ends as it would have. What is known of the service is forgotten: it
-    /// may be another one.
-    pub fn reconfigure(&mut self, limits: Limits) {
-        self.limits = limits;
-        self.breaker.reset();
-        self.sweep = Sweep::default();
+        };
+        delivery.reconfigure(limits, plan);
+        delivery
     }
 
     /// Begins an exchange, or refuses the stanza.
     pub fn admit(&mut self, stanza: Arc<Stanza>, now: Instant) {
+        self.now = Some(now);
         let envelope = &stanza.envelope;
         let conversation = match envelope.kind {
             Kind::Message | Kind::Presence if self.limits.ordered => {
@@ -150,9 +165,10 @@ impl Delivery {
             }
             _ => None,
         };
-        if let Err(refusal) = self.admission(&stanza, conversation.as_ref(), now) {
-            return self.refuse(into_envelope(stanza), refusal);
-        }
+        let at = match self.admission(&stanza, conversation.as_ref(), now) {
+            Ok(at) => at,
+            Err(refusal) => return self.refuse(into_envelope(stanza), refusal),
+        };
         self.last_id += 1;
         let id = self.last_id;
         let deadline = (envelope.kind == Kind::Iq).then(|| now + self.limits.timeout);
@@ -161,18 +177,20 @@ impl Delivery {
         }
         let bytes = stanza.xml.len();
         self.waiting.add(bytes);
-        let sender = self.senders.enter(jid::bare(&envelope.from), bytes);
+        let backend = &mut self.backends[at];
+        let sender = backend.senders.enter(jid::bare(&envelope.from), bytes);
         let lane = conversation.clone();
         let is_first = conversation.is_none_or(|conversation| self.lanes.enter(conversation, id));
         if is_first {
-            self.senders.push(sender, id, self.limits.share());
+            backend.senders.push(sender, id, self.limits.share());
         }
-        if self.breaker.is_open() && self.sweep.from.is_none() {
+        if backend.is_waited_for(&self.limits) && self.sweep.from.is_none() {
             let late_from = self.limits.retry.until(now);
             self.sweep.next.get_or_insert(late_from);
         }
         let exchange = Box::new(Exchange {
             stanza,
+            backend: at,
             sender,
             lane,
             state: if is_first {
@@ -186,13 +204,15 @@ impl Delivery {
             },
             deadline,
             last_failure: None,
+            left: None,
+            conversation: None,
         });
         self.exchanges.insert(id, exchange);
     }
 
     /// Tells the sender of a stanza, and the admin, that there will be no exchange for it.
     pub fn refuse(&mut self, envelope: Envelope, refusal: Refusal) {
-        self.fail(envelope, Failure::Refused(refusal));
+        self.fail(envelope, Failure::Refused(refusal), None);
     }
 
     /// Takes in how an attempt has ended, with what there is to tell of it. Nothing comes of an attempt
@@ -205,89 +225,44 @@ impl Delivery {
         now: Instant,
         rng: &mut impl Rng,
     ) {
-        if let Some(sender) = self.abandoned.remove(&id) {
-            self.senders.end(sender, self.limits.share());
-            return self.learn(id, &end, now, rng);
+        self.now = Some(now);
+        if let Some(abandoned) = self.abandoned.remove(&id) {
+            let at = abandoned.backend;
+            self.backends[at].end(abandoned.sender, self.limits.share());
+            self.leave(abandoned.conversation, at);
+            return self.learn(at, id, &end, now, rng);
         }
-        if !self.is_in_flight(id) {
+        let Some(at) = self.in_flight_at(id) else {
             return;
-        }
+        };
         self.effects
             .push_back(Effect::Tell(Event::Attempted(report)));
-        self.learn(id, &end, now, rng);
+        self.learn(at, id, &end, now, rng);
         match end {
             Ok(replies) => {
                 self.remove(id);
-                self.effects.push_back(Effect::Tell(Event::Accepted));
+                let service = self.name(at);
+                self.effects
+                    .push_back(Effect::Tell(Event::Accepted { service }));
                 self.effects.extend(replies.into_iter().map(Effect::Send));
             }
             Err(failure) => self.retry_or_fail(id, failure, now, rng),
         }
     }
 
-    /// Lets the exchanges expire whose time is over.
+    /// Lets the exchanges expire whose time is over, and those go elsewhere that have to.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = Some(now);
         self.due = Some(now);
-        if self.sweep.next.is_some_and(|next| next <= now) {
-            self.sweep = Sweep {
-                from: Some((0, now)),
-                next: None,
-            };
-        }
+        self.sweep.go_on(now);
+        self.move_on();
+        self.forget_former();
     }
 
     /// Ends everything, for good: what waits and what is in flight fails, and what comes is refused.
     pub fn close(&mut self) {
         self.closed = true;
         self.late.clear();
-    }
-
-    /// The next attempt to make, as long as there may be more in flight.
-    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
-        if self.closed
-            || self.free() == 0
-            || self.breaker.next_attempt(now).is_none_or(|next| next > now)
-        {
-            return None;
-        }
-        self.end_backoffs(now);
-        let (exchanges, late) = (&mut self.exchanges, &mut self.late);
-        let (retry, is_down) = (self.limits.retry, self.breaker.is_open());
-        let id = self.senders.pop(|id| {
-            let Some(exchange) = exchanges.get_mut(&id) else {
-                return true;
-            };
-            // Those whose time is over only have to be told so.
-            if exchange.is_over(now) {
-                return true;
-            }
-            let is_first = exchange.spent.attempts == 0 && !is_down;
-            let is_late = !is_first && now > retry.until(exchange.spent.arrived);
-            if is_late {
-                exchange.state = State::Late;
-                late.push_back(id);
-            }
-            is_late
-        })?;
-        let exchange = self.exchanges.get_mut(&id)?;
-        exchange.state = State::InFlight;
-        exchange.spent.attempts += 1;
-        let bytes = exchange.stanza.xml.len();
-        self.waiting.subtract(bytes);
-        self.senders
-            .begin(exchange.sender, bytes, self.limits.share());
-        self.breaker.begin(id);
-        Some(Attempt {
-            id,
-            number: exchange.spent.attempts,
-            stanza: Arc::downgrade(&exchange.stanza),
-            deadline: exchange.deadline,
-        })
-    }
-
-    /// Whether [`poll_attempt`](Self::poll_attempt) is worth a call: whether something is ready.
-    pub fn has_attempt(&self) -> bool {
-        !self.closed && self.senders.ready() > 0
     }
 
     /// The next thing that is to be sent or told.
@@ -306,26 +281,11 @@ impl Delivery {
             return None;
         }
         let expiry = self.deadlines.first().map(|(deadline, _)| *deadline);
-        [expiry, self.sweep.next, self.attempt_due(now)]
+        let moving = self.moving.map(|_| now);
+        [expiry, self.sweep.next, moving, self.attempt_due(now)]
             .into_iter()
             .flatten()
             .min()
-    }
-
-    /// When there is an attempt to make that could not be made before.
-    fn attempt_due(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.breaker.next_attempt(now).filter(|_| self.free() > 0)?;
-        let backoff = self.backoffs.first().map(|(time, _)| *time);
-        if self.breaker.is_open() && self.senders.ready() > 0 {
-            Some(allowed)
-        } else {
-            backoff.map(|time| time.max(allowed))
-        }
-    }
-
-    fn is_in_flight(&self, id: ExchangeId) -> bool {
-        let exchange = self.exchanges.get(&id);
-        exchange.is_some_and(|exchange| exchange.state == State::InFlight)
     }
 
     /// Whether every exchange has ended.
@@ -334,32 +294,14 @@ impl Delivery {
         self.exchanges.is_empty()
     }
 
-    /// How many attempts have been polled and have not ended.
-    fn in_flight(&self) -> usize {
-        self.exchanges.len() - self.waiting.stanzas + self.abandoned.len()
+    /// At which backend an attempt is in flight, if one is for that exchange.
+    fn in_flight_at(&self, id: ExchangeId) -> Option<BackendId> {
+        let exchange = self.exchanges.get(&id)?;
+        (exchange.state == State::InFlight).then_some(exchange.backend)
     }
 
-    /// How many attempts more may be in flight.
-    fn free(&self) -> usize {
-        self.limits.concurrency.saturating_sub(self.in_flight())
-    }
-
-    /// Makes exchanges ready whose back-off is over.
-    fn end_backoffs(&mut self, now: Instant) {
-        for _ in 0..AT_A_TIME {
-            let Some((_, id)) = self.backoffs.first().filter(|(time, _)| *time <= now) else {
-                return;
-            };
-            let id = *id;
-            self.backoffs.pop_first();
-            self.make_ready(id);
-        }
-    }
-
-    fn make_ready(&mut self, id: ExchangeId) {
-        if let Some(exchange) = self.exchanges.get_mut(&id) {
-            exchange.state = State::Ready;
-            self.senders.push(exchange.sender, id, self.limits.share());
-        }
+    /// What a backend may be called in front of people.
+    fn name(&self, id: BackendId) -> Arc<str> {
+        Arc::clone(self.backends[id].target.name())
     }
 }

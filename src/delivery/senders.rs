@@ -31,6 +31,8 @@ pub struct Senders {
     last_turn: u64,
     /// How many exchanges are ready whose senders take part.
     ready: usize,
+    /// How much of all senders' waits.
+    waiting: Load,
 }
 
 #[derive(Debug)]
@@ -71,9 +73,20 @@ impl Senders {
     }
 
     /// Whether nothing of any sender waits or is in flight.
-    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.senders.is_empty() && self.round.is_empty() && self.ready == 0
+        self.names.is_empty()
+    }
+
+    /// Whether nothing is left of any sender.
+    #[cfg(test)]
+    pub fn keep_nothing(&self) -> bool {
+        let none = self.senders.is_empty() && self.round.is_empty();
+        self.is_empty() && none && self.ready == 0 && self.waiting == Load::default()
+    }
+
+    /// How much waits of all senders'.
+    pub fn waiting(&self) -> Load {
+        self.waiting
     }
 
     /// How much of a sender's waits, and how many of its attempts are in flight.
@@ -91,6 +104,7 @@ impl Senders {
             None => self.create(name),
         };
         self.senders[id].waiting.add(bytes);
+        self.waiting.add(bytes);
         id
     }
 
@@ -127,6 +141,7 @@ impl Senders {
     pub fn begin(&mut self, id: SenderId, bytes: usize, share: usize) {
         let sender = &mut self.senders[id];
         sender.waiting.subtract(bytes);
+        self.waiting.subtract(bytes);
         sender.in_flight += 1;
         if sender.in_flight >= share
             && let Some(turn) = sender.turn.take()
@@ -139,6 +154,7 @@ impl Senders {
     /// An attempt has ended, and its exchange waits for another one.
     pub fn wait_again(&mut self, id: SenderId, bytes: usize, share: usize) {
         self.senders[id].waiting.add(bytes);
+        self.waiting.add(bytes);
         self.end(id, share);
     }
 
@@ -156,6 +172,7 @@ impl Senders {
     pub fn leave(&mut self, id: SenderId, exchange: ExchangeId, bytes: usize) {
         let sender = &mut self.senders[id];
         sender.waiting.subtract(bytes);
+        self.waiting.subtract(bytes);
         if sender.ready.remove(exchange)
             && let Some(turn) = sender.turn
         {
@@ -295,6 +312,6 @@ mod tests {
         assert_eq!(senders.pop(|_| false), Some(2));
         senders.begin(a, 10, SHARE);
         senders.end(a, SHARE);
-        assert!(senders.is_empty());
+        assert!(senders.keep_nothing());
     }
 }

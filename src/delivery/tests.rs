@@ -1,11 +1,13 @@
 //! Each rule by itself, against a clock that stands still.
 
+mod backends;
 mod fairness;
 mod retries;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::breaker::Health;
 use super::*;
 use crate::component_http::tests::{iq, message};
 use crate::stanza::Element;
@@ -35,6 +37,19 @@ const fn queue(stanzas: usize) -> Load {
     }
 }
 
+/// Everything goes to so many URLs, which stand in for each other.
+pub(super) fn plan(urls: usize) -> Plan {
+    let target = |place| {
+        let url = format!("http://{place}.test/");
+        Target::new(&url, &url, &url)
+    };
+    Plan {
+        targets: (0..urls).map(target).collect(),
+        default: (0..urls).collect(),
+        by_localpart: BTreeMap::new(),
+    }
+}
+
 /// A component whose effects are kept.
 struct Component {
     delivery: Delivery,
@@ -50,8 +65,12 @@ struct Component {
 
 impl Component {
     fn new(limits: Limits) -> Self {
+        Component::with(limits, &plan(1))
+    }
+
+    fn with(limits: Limits, plan: &Plan) -> Self {
         Component {
-            delivery: Delivery::new(limits),
+            delivery: Delivery::new(limits, plan),
             now: Instant::now(),
             rng: StdRng::seed_from_u64(1),
             sent: Vec::new(),
@@ -94,12 +113,22 @@ impl Component {
         while let Some(effect) = self.delivery.poll_effect() {
             match effect {
                 Effect::Send(element) => self.sent.push(element.to_xml()),
-                Effect::Tell(Event::Failed { envelope, failure }) => {
+                Effect::Tell(Event::Failed {
+                    envelope, failure, ..
+                }) => {
                     self.failed.push((envelope.id.unwrap(), failure));
                 }
                 Effect::Tell(event) => self.told.push(event),
             }
         }
+    }
+
+    /// What was told of services that are down or back since the last call.
+    fn outages(&mut self) -> Vec<Event> {
+        self.effects();
+        let told = std::mem::take(&mut self.told).into_iter();
+        told.filter(|event| matches!(event, Event::WentDown { .. } | Event::CameBack { .. }))
+            .collect()
     }
 
     fn failed(&mut self) -> Vec<String> {
@@ -262,10 +291,11 @@ fn an_attempt_whose_exchange_has_expired_takes_its_place_until_it_ends() {
 fn a_shorter_time_out_counts_for_iqs_that_come_after_it() {
     let mut component = Component::new(LIMITS);
     component.admit(iq(), "romeo@a", "before");
-    component.delivery.reconfigure(Limits {
+    let limits = Limits {
         timeout: SECOND,
         ..LIMITS
-    });
+    };
+    component.delivery.reconfigure(limits, &plan(1));
     component.admit(iq(), "romeo@a", "after");
     let deadline = component.timeout().unwrap();
     assert_eq!(deadline, component.now + SECOND);
@@ -282,11 +312,12 @@ fn a_reload_changes_how_many_may_be_in_flight_and_whether_lanes_are_entered() {
         component.admit(message(), from, id);
     }
     assert_eq!(component.attempted(), ["1", "3", "4", "5"]);
-    component.delivery.reconfigure(Limits {
+    let limits = Limits {
         concurrency: 4,
         ordered: false,
         ..LIMITS
-    });
+    };
+    component.delivery.reconfigure(limits, &plan(1));
     component.admit(message(), "romeo@a", "6");
     assert!(component.attempted().is_empty());
     component.end(3, Ok(Vec::new()));
@@ -318,7 +349,9 @@ fn what_there_is_to_tell_of_an_attempt_comes_before_what_becomes_of_it() {
     let effects = Vec::from_iter(std::iter::from_fn(|| component.delivery.poll_effect()));
     let expected = [
         Effect::Tell(Event::Attempted(report)),
-        Effect::Tell(Event::Accepted),
+        Effect::Tell(Event::Accepted {
+            service: "http://0.test/".into(),
+        }),
         Effect::Send(reply("a")),
     ];
     assert_eq!(effects, expected);

@@ -2,7 +2,8 @@
 //!
 //! Descriptors belong to the process, and Prosody needs them for its clients, its rooms and its files. So
 //! all components together take half of what the system allows. Of that half a component is guaranteed
-//! an equal share of one half, whatever the others do; the rest is for whoever comes first.
+//! an equal share of one half, whatever the others do, and each of its services an equal share of
+//! that; the rest is for whoever comes first.
 
 /// What a component has open beside connections: what wakes Prosody's thread, and what a name look-up asks.
 const OTHERS: usize = 2;

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use super::budget::Budget;
 
-/// Names a component.
+/// Names a service of a component.
 pub type HolderId = u64;
+
+/// Names a component.
+type ComponentId = u64;
 
 /// Names somebody who waits.
 pub type Ticket = u64;
@@ -15,16 +18,19 @@ pub type Ticket = u64;
 pub struct Ledger<W> {
     limit: usize,
     holders: HashMap<HolderId, Holder>,
+    /// How many services each component has.
+    components: HashMap<ComponentId, usize>,
     /// In the order of arrival.
     queue: Vec<Waiter<W>>,
     last: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Holder {
+    component: ComponentId,
     held: usize,
     waiting: usize,
-    /// Whether the component is there no more, though it has connections.
+    /// Whether the service is there no more, though it has connections.
     gone: bool,
 }
 
@@ -41,6 +47,7 @@ impl<W> Ledger<W> {
         Ledger {
             limit,
             holders: HashMap::new(),
+            components: HashMap::new(),
             queue: Vec::new(),
             last: 0,
         }
@@ -51,22 +58,42 @@ impl<W> Ledger<W> {
         self.limit = limit;
     }
 
-    /// One more component.
-    pub fn join(&mut self) -> HolderId {
+    /// One more component, with so many services, which share what is guaranteed to it.
+    pub fn join(&mut self, services: usize) -> Vec<HolderId> {
         self.last += 1;
-        self.holders.insert(self.last, Holder::default());
-        self.last
+        let component = self.last;
+        self.components.insert(component, services);
+        let ids = (0..services).map(|_| {
+            self.last += 1;
+            let holder = Holder {
+                component,
+                held: 0,
+                waiting: 0,
+                gone: false,
+            };
+            self.holders.insert(self.last, holder);
+            self.last
+        });
+        ids.collect()
     }
 
-    /// A component ends, and those who wait for its sake wait in vain. What it has stays counted until it
-    /// is given back.
+    /// A service ends, and those who wait for its sake wait in vain. What it has stays counted until it
+    /// is given back. With the last one its component ends.
     pub fn leave(&mut self, id: HolderId) {
         self.queue.retain(|waiter| waiter.holder != id);
-        if let Some(holder) = self.holders.get_mut(&id) {
-            holder.gone = true;
-            holder.waiting = 0;
-            if holder.held == 0 {
-                self.holders.remove(&id);
+        let Some(holder) = self.holders.get_mut(&id).filter(|holder| !holder.gone) else {
+            return;
+        };
+        holder.gone = true;
+        holder.waiting = 0;
+        let (component, held) = (holder.component, holder.held);
+        if held == 0 {
+            self.holders.remove(&id);
+        }
+        if let Some(services) = self.components.get_mut(&component) {
+            *services -= 1;
+            if *services == 0 {
+                self.components.remove(&component);
             }
         }
     }
@@ -78,10 +105,10 @@ impl<W> Ledger<W> {
 
     /// How many components there are.
     pub fn components(&self) -> usize {
-        self.holders.values().filter(|holder| !holder.gone).count()
+        self.components.len()
     }
 
-    /// Takes one for a component; not, if there is none for it or it has ended.
+    /// Takes one for a service; not, if there is none for it or it has ended.
     pub fn take(&mut self, id: HolderId) -> bool {
         let allowed = self.usage(None).allows(self, id);
         if allowed && let Some(holder) = self.holders.get_mut(&id) {
@@ -100,7 +127,7 @@ impl<W> Ledger<W> {
         }
     }
 
-    /// Waits for one, after [`take`](Self::take) gave none. Nothing for a component that has ended.
+    /// Waits for one, after [`take`](Self::take) gave none. Nothing for a service that has ended.
     pub fn wait(&mut self, id: HolderId, tell: W) -> Option<Ticket> {
         let holder = self.holders.get_mut(&id).filter(|holder| !holder.gone)?;
         holder.waiting += 1;
@@ -144,7 +171,7 @@ impl<W> Ledger<W> {
             .is_some_and(|first| first.ticket == ticket)
     }
 
-    /// Whether somebody could go on if the component gave one back.
+    /// Whether somebody could go on if the service gave one back.
     pub fn is_wanted_of(&self, id: HolderId) -> bool {
         let usage = self.usage(Some(id));
         self.holders
@@ -154,17 +181,20 @@ impl<W> Ledger<W> {
 
     /// What is in use, or would be if one of them gave one back.
     fn usage(&self, giver: Option<HolderId>) -> Usage {
+        let budget = self.budget();
         let mut usage = Usage {
-            budget: self.budget(),
+            most: budget.all,
+            common: budget.all,
+            guaranteed: budget.share,
             giver,
             all: 0,
             beyond: 0,
         };
         for (id, holder) in &self.holders {
-            let held = usage.held(*id, holder);
-            let share = if holder.gone { 0 } else { usage.budget.share };
+            let (held, share) = (usage.held(*id, holder), usage.share(self, holder));
             usage.all += held;
             usage.beyond += held.saturating_sub(share);
+            usage.common = usage.common.saturating_sub(share);
         }
         usage
     }
@@ -180,7 +210,12 @@ impl<W> Ledger<W> {
 
 /// What is in use at a time.
 struct Usage {
-    budget: Budget,
+    /// How many there may be.
+    most: usize,
+    /// How many of those are guaranteed to nobody.
+    common: usize,
+    /// How many are guaranteed to each component.
+    guaranteed: usize,
     /// Counted as if it had one less.
     giver: Option<HolderId>,
     all: usize,
@@ -195,12 +230,20 @@ impl Usage {
             .saturating_sub(usize::from(self.giver == Some(id)))
     }
 
+    /// What is guaranteed to a service: an equal part of what its component is.
+    fn share<W>(&self, ledger: &Ledger<W>, holder: &Holder) -> usize {
+        match ledger.components.get(&holder.component) {
+            Some(services) if !holder.gone => (self.guaranteed / services).max(1),
+            _ => 0,
+        }
+    }
+
     fn allows<W>(&self, ledger: &Ledger<W>, id: HolderId) -> bool {
         let Some(holder) = ledger.holders.get(&id).filter(|holder| !holder.gone) else {
             return false;
         };
-        let within_share = self.held(id, holder) < self.budget.share;
-        self.all < self.budget.all && (within_share || self.beyond < self.budget.common)
+        let within_share = self.held(id, holder) < self.share(ledger, holder);
+        self.all < self.most && (within_share || self.beyond < self.common)
     }
 }
 
@@ -211,7 +254,7 @@ mod tests {
     /// A ledger with so many components, whose budget is that of so many descriptors.
     fn ledger<const N: usize>(limit: usize) -> (Ledger<&'static str>, [HolderId; N]) {
         let mut ledger = Ledger::new(limit);
-        let ids = std::array::from_fn(|_| ledger.join());
+        let ids = std::array::from_fn(|_| ledger.join(1)[0]);
         (ledger, ids)
     }
 
@@ -241,7 +284,7 @@ mod tests {
         let (mut ledger, [a]) = ledger(104);
         let before = take_all(&mut ledger, a);
         assert_eq!(before, 50);
-        let b = ledger.join();
+        let b = ledger.join(1)[0];
         assert_eq!(numbers(ledger.budget()), [48, 12, 24]);
         assert!(!ledger.take(b));
         for _ in 0..14 {
@@ -253,6 +296,29 @@ mod tests {
             "what it has is its share and all that is common"
         );
         assert_eq!(take_all(&mut ledger, b), 12);
+    }
+
+    #[test]
+    fn services_share_what_their_component_is_guaranteed() {
+        let mut ledger = Ledger::<()>::new(112);
+        let several = ledger.join(4);
+        let others: [HolderId; 2] = std::array::from_fn(|_| ledger.join(1)[0]);
+        assert_eq!(numbers(ledger.budget()), [50, 8, 26]);
+        assert_eq!(ledger.components(), 3);
+        let take_all = |ledger: &mut Ledger<()>, id| {
+            std::iter::from_fn(|| ledger.take(id).then_some(())).count()
+        };
+        assert_eq!(take_all(&mut ledger, several[0]), 2 + 26, "it hangs");
+        for id in &several[1..] {
+            assert_eq!(take_all(&mut ledger, *id), 2);
+        }
+        for id in others {
+            assert_eq!(take_all(&mut ledger, id), 8);
+        }
+        ledger.leave(several[3]);
+        assert_eq!(ledger.components(), 3);
+        several[..3].iter().for_each(|id| ledger.leave(*id));
+        assert_eq!(ledger.components(), 2);
     }
 
     #[test]

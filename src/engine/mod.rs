@@ -2,7 +2,7 @@
 //!
 //! A [`Job`] goes to a worker of the [`Pool`] through the `queue`, and what comes of it back through
 //! [`Completions`], whose file descriptor wakes Prosody's event loop. A [`Share`] says how many connections
-//! the jobs of a component may have open.
+//! the jobs for a service may have open.
 
 mod budget;
 mod completions;

@@ -19,7 +19,7 @@ const RECLAIM: Duration = Duration::from_secs(1);
 /// each other; all else hangs on the component.
 static OF_PROCESS: LazyLock<Arc<Permits>> = LazyLock::new(|| Arc::new(Permits::new(limit())));
 
-/// The connections of a component that are open and not in use.
+/// The connections of a service that are open and not in use.
 pub trait Idle: Send + Sync {
     /// Closes them.
     fn close(&self);
@@ -37,7 +37,7 @@ struct State {
     idle: Vec<(HolderId, Weak<dyn Idle>)>,
 }
 
-/// What one component takes permits by.
+/// What one service of a component takes permits by.
 pub struct Share {
     permits: Arc<Permits>,
     id: HolderId,
@@ -50,20 +50,24 @@ pub struct Permit {
 }
 
 impl Share {
-    /// That of one more component of this process.
-    pub fn new() -> Self {
+    /// Those of one more component of this process, which has so many services.
+    pub fn of_component(services: usize) -> Vec<Share> {
         let permits = Arc::clone(&OF_PROCESS);
         // It may have been changed since.
         permits.lock().ledger.set_limit(limit());
-        Share::of(permits)
+        Share::of(&permits, services)
     }
 
-    fn of(permits: Arc<Permits>) -> Self {
-        let id = permits.lock().ledger.join();
-        Share { permits, id }
+    fn of(permits: &Arc<Permits>, services: usize) -> Vec<Share> {
+        let ids = permits.lock().ledger.join(services).into_iter();
+        let share = |id| Share {
+            permits: Arc::clone(permits),
+            id,
+        };
+        ids.map(share).collect()
     }
 
-    /// Names the component's idle connections, which are closed when others need what they take.
+    /// Names the service's idle connections, which are closed when others need what they take.
     pub fn on_shortage(&self, idle: Weak<dyn Idle>) {
         self.permits.lock().idle.push((self.id, idle));
     }
@@ -71,7 +75,7 @@ impl Share {
     /// A permit. Waits for one until then.
     ///
     /// # Errors
-    /// If there was none, or the component is stopping.
+    /// If there was none, or the service is given up.
     pub fn take(&self, deadline: Instant) -> io::Result<Permit> {
         let (tell, told) = sync_channel(1);
         let mut state = self.permits.lock();
@@ -103,7 +107,7 @@ impl Share {
         told.try_recv().map_err(|_| exhausted())
     }
 
-    /// Ends the component: whoever waits for its sake is told, and there are no more permits for it.
+    /// Gives the service up: whoever waits for its sake is told, and there are no more permits for it.
     pub fn close(&self) {
         self.permits.change(|state| {
             state.ledger.leave(self.id);
@@ -114,12 +118,6 @@ impl Share {
     /// How many there may be as things are.
     pub fn budget(&self) -> Budget {
         self.permits.lock().ledger.budget()
-    }
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Share::new()
     }
 }
 
@@ -185,7 +183,7 @@ impl Permits {
         self.waiting.store(state.ledger.waiting(), SeqCst);
     }
 
-    /// Closes the idle connections of components whose permits somebody waits for.
+    /// Closes the idle connections of services whose permits somebody waits for.
     fn reclaim(&self) {
         let state = self.lock();
         let of_use: Vec<_> = state
@@ -231,7 +229,7 @@ mod tests {
     /// Two components, of which each can have three connections, and both four.
     fn shares() -> [Arc<Share>; 2] {
         let permits = Arc::new(Permits::new(16));
-        [(); 2].map(|()| Arc::new(Share::of(Arc::clone(&permits))))
+        [(); 2].map(|()| Arc::new(Share::of(&permits, 1).remove(0)))
     }
 
     struct Pooled(Mutex<Vec<Permit>>);

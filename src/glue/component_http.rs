@@ -13,7 +13,7 @@ use super::effects::Effects;
 use super::options;
 use super::push::{self, Pushing};
 use super::walk::{self, Captured};
-use crate::component_http::{Batch, Driver, Settings, check_tls_files, client, local};
+use crate::component_http::{Batch, Driver, Settings, check_tls_files, clients, local};
 use crate::mapping::Scope;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
@@ -62,12 +62,12 @@ fn component(
     let wrong = |error: OptionError| format!("{host}: {error}");
     let no_descriptor = |error| format!("{host}: no file descriptor: {error}");
     let (settings, of_pushes) = settings(host, is_virtual_host, get_option).map_err(wrong)?;
-    let client = client(&settings).map_err(wrong)?;
+    let clients = clients(&settings).map_err(wrong)?;
     let pushing = of_pushes
         .map(|of_pushes| Pushing::new(of_pushes, &settings.rules()))
         .transpose()
         .map_err(no_descriptor)?;
-    let driver = Driver::new(settings, client).map_err(no_descriptor)?;
+    let driver = Driver::new(settings, clients).map_err(no_descriptor)?;
     let state = State {
         driver,
         timers: Timers::default(),

@@ -25,11 +25,9 @@ use crate::engine::{Budget, Idle, Share};
 /// rare; several in a row are a service in trouble.
 const ATTEMPTS: usize = 3;
 
-/// What a client has to know.
+/// What the clients of a component have to know, beside where to POST.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to POST.
-    pub endpoint: Endpoint,
     /// What requests call themselves.
     pub user_agent: &'static str,
     /// What they have in their head beside what they need.
@@ -63,12 +61,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of that kind. No connection is made yet.
+    /// A client for each of the endpoints of a component. No connection is made yet.
     ///
     /// # Errors
     /// If a file for TLS cannot be used.
-    pub fn new(config: Config) -> Result<Self, TlsFileError> {
-        let roots = Roots::new(&config.tls_files)?;
+    pub fn of_component(
+        endpoints: &[Endpoint],
+        config: &Config,
+    ) -> Result<Vec<Self>, TlsFileError> {
+        let roots = Arc::new(Roots::new(&config.tls_files)?);
+        let shares = Share::of_component(endpoints.len());
+        let clients = endpoints.iter().zip(shares);
+        Ok(clients
+            .map(|(endpoint, share)| Client::new(endpoint, config, Arc::clone(&roots), share))
+            .collect())
+    }
+
+    fn new(endpoint: &Endpoint, config: &Config, roots: Arc<Roots>, share: Share) -> Self {
         let agent_config = Agent::config_builder()
             .user_agent(config.user_agent)
             .accept("application/json")
@@ -85,29 +94,29 @@ impl Client {
             .max_idle_connections_per_host(config.connections)
             .build();
         let resolver = CachingResolver::new(config.proxy.as_ref().map(Proxy::host_and_port));
-        let share = Arc::new(Share::new());
+        let share = Arc::new(share);
         let socket = SocketConnector {
             body_limit: config.response_limit,
-            proxy: config.proxy,
+            proxy: config.proxy.clone(),
             share: Arc::clone(&share),
         };
         let connector = ().chain(socket).chain(TlsConnector(roots));
         let agent = Agent::with_parts(agent_config, connector, resolver.clone());
         let idle = Arc::new(IdleConnections {
             agent: agent.clone(),
-            url: config.endpoint.url.clone(),
+            url: endpoint.url.clone(),
         });
         let known: Weak<dyn Idle> = Arc::downgrade(&idle) as _;
         share.on_shortage(known);
-        Ok(Client {
-            caller: Caller::new(&config.endpoint, config.headers, config.signer),
-            url: config.endpoint.url,
+        Client {
+            caller: Caller::new(endpoint, config.headers.clone(), config.signer.clone()),
+            url: endpoint.url.clone(),
             timeout: config.timeout,
             agent,
             resolver,
             share,
             idle,
-        })
+        }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -151,7 +160,7 @@ impl Client {
         request.send(post.body)
     }
 
-    /// How many connections there may be as things are.
+    /// How many connections there may be as things are, to all services of its component.
     pub fn budget(&self) -> Budget {
         self.share.budget()
     }
@@ -201,7 +210,6 @@ mod tests {
 
     fn post_to(url: &str) -> Result<Vec<u8>, TransportError> {
         let config = Config {
-            endpoint: Endpoint::parse(url).unwrap(),
             user_agent: "test",
             headers: Headers::new([("X-Key", "käse")]).unwrap(),
             signer: None,
@@ -217,7 +225,11 @@ mod tests {
             body: b"{}",
             timeout: LONG,
         };
-        let response = Client::new(config).unwrap().post(&post);
+        let endpoint = Endpoint::parse(url).unwrap();
+        let client = Client::of_component(&[endpoint], &config)
+            .unwrap()
+            .remove(0);
+        let response = client.post(&post);
         response.and_then(|mut response| response.read(5))
     }
 

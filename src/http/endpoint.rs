@@ -73,6 +73,17 @@ impl Endpoint {
         &self.origin
     }
 
+    /// The URL without user, password and fragment. What it has may be a secret all the same.
+    pub fn location(&self) -> &str {
+        &self.url
+    }
+
+    /// All of it that makes one URL another than another.
+    pub fn identity(&self) -> String {
+        let authorization = self.authorization.as_deref().unwrap_or_default();
+        format!("{} {authorization}", self.url)
+    }
+
     /// Whether the URL has a user or a password.
     pub fn has_credentials(&self) -> bool {
         self.authorization.is_some()

@@ -66,7 +66,7 @@ mod tests {
         let socket = SocketConnector {
             body_limit: 0,
             proxy: None,
-            share: Arc::new(Share::new()),
+            share: Arc::new(Share::of_component(1).remove(0)),
         };
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(60)))

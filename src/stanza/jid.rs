@@ -38,7 +38,7 @@ pub fn prepare(jid: &str) -> Result<String, InvalidJid> {
     };
     let mut prepared = String::with_capacity(jid.len());
     if let Some(node) = node {
-        prepared += bounded(&stringprep::prepare(node, Profile::Node)?)?;
+        prepared += &prepare_node(node)?;
         prepared.push('@');
     }
     // A final dot is that of a fully qualified name.
@@ -49,6 +49,15 @@ pub fn prepare(jid: &str) -> Result<String, InvalidJid> {
         prepared += bounded(&stringprep::prepare(resource, Profile::Resource)?)?;
     }
     Ok(prepared)
+}
+
+/// The same for a localpart alone.
+///
+/// # Errors
+/// [`InvalidJid`] if there is no such form.
+pub fn prepare_node(node: &str) -> Result<String, InvalidJid> {
+    let prepared = stringprep::prepare(node, Profile::Node)?;
+    bounded(&prepared).map(str::to_owned)
 }
 
 fn bounded(part: &str) -> Result<&str, InvalidJid> {

@@ -7,28 +7,27 @@
 
 #[cfg(test)]
 mod tests;
+mod upstream;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use nix::errno::Errno;
 
 use super::attempt::{Done, PostJob};
 use super::{Observer, Reflections, Settings};
-use crate::delivery::{Delivery, Effect, Refusal};
-use crate::engine::{Completions, Event, Pool};
+use crate::delivery::{BackendId, Delivery, Effect, Plan, Refusal};
+use crate::engine::{Completions, Event};
 use crate::http::Client;
 use crate::mapping::answer;
 use crate::notes::Note;
 use crate::stanza::{Element, Envelope, Stanza};
+use upstream::Upstream;
 
 /// How many elements are sent at a time, or attempts concluded: about a millisecond's work.
 const BUDGET: usize = 200;
-
-/// When to try again after the system had no thread to give.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What is to be sent and logged, in order.
 #[derive(Debug, Default)]
@@ -44,51 +43,46 @@ pub struct Batch {
 /// The exchanges of one component, and its workers.
 pub struct Driver {
     settings: Arc<Settings>,
-    client: Arc<Client>,
-    /// Clients of before, by which attempts may still be under way.
-    former: Vec<Weak<Client>>,
+    /// The services, and those of before at which attempts may still be under way.
+    upstreams: BTreeMap<BackendId, Upstream>,
     /// Makes the numbers of exchanges unique among components and restarts.
     nonce: u64,
     delivery: Delivery,
-    workers: Workers,
     completions: Arc<Completions<Done>>,
     /// What the workers have finished, and is to be concluded.
     finished: VecDeque<Done>,
     reflections: Reflections,
     observer: Observer,
+    /// Whether the event loop runs, so that there may be threads.
+    is_running: bool,
+    /// Whether the end has begun.
+    is_stopped: bool,
     /// Whether more follows from what has happened than went into the last batch.
     has_more: bool,
 }
 
-enum Workers {
-    /// No thread yet. They are to be started when there is work, but not before that time.
-    None {
-        not_before: Option<Instant>,
-    },
-    Running(Pool<PostJob>),
-    /// The end has begun.
-    Stopped,
-}
-
 impl Driver {
-    /// No thread yet, for a component with these settings and their client.
+    /// No thread yet, for a component with these settings and the clients of its services.
     ///
     /// # Errors
     /// If the process has no file descriptor left.
-    pub fn new(settings: Settings, client: Client) -> Result<Self, Errno> {
-        Ok(Driver {
-            delivery: Delivery::new(settings.limits()),
+    pub fn new(settings: Settings, clients: Vec<Client>) -> Result<Self, Errno> {
+        let plan = settings.destinations.plan();
+        let mut driver = Driver {
+            delivery: Delivery::new(settings.limits(), &plan),
             settings: Arc::new(settings),
-            client: Arc::new(client),
-            former: Vec::new(),
+            upstreams: BTreeMap::new(),
             nonce: rand::random(),
-            workers: Workers::None { not_before: None },
             completions: Arc::new(Completions::new(Event::new()?)),
             finished: VecDeque::new(),
             reflections: Reflections::default(),
             observer: Observer::default(),
+            is_running: false,
+            is_stopped: false,
             has_more: false,
-        })
+        };
+        driver.connect(&plan, clients.into_iter().map(Arc::new).collect());
+        Ok(driver)
     }
 
     /// The current settings.
@@ -99,24 +93,52 @@ impl Driver {
     /// What an admin is told when the component has come up.
     pub fn introduction(&self) -> Vec<Note> {
         let mut notes = self.settings.introduction();
-        notes.extend(self.settings.shortage(self.client.budget()));
+        let upstream = self.upstreams.values().next();
+        notes.extend(upstream.and_then(|one| self.settings.shortage(one.budget())));
         notes
     }
 
     /// Goes on with the exchanges of another driver by the settings of this one, and leaves the other
-    /// with nothing to do. What is under way ends as it began; what waits goes to the new service.
+    /// with nothing to do. What is under way ends as it began; what waits goes to the new services.
     pub fn adopt(&mut self, old: &mut Driver) {
         std::mem::swap(self, old);
-        self.settings = Arc::clone(&old.settings);
-        let former = std::mem::replace(&mut self.client, Arc::clone(&old.client));
-        self.delivery.reconfigure(self.settings.limits());
-        if let Workers::Running(pool) = &self.workers {
-            pool.reconfigure(self.settings.concurrency, self.client.idle());
-        }
-        self.former.retain(|client| client.strong_count() > 0);
-        self.former.push(Arc::downgrade(&former));
+        let new = old;
+        self.settings = Arc::clone(&new.settings);
+        self.forget_former();
+        let plan = self.settings.destinations.plan();
+        self.delivery.reconfigure(self.settings.limits(), &plan);
+        let upstreams = new.delivery.backends().iter();
+        let clients: Vec<_> = upstreams
+            .filter_map(|id| new.upstreams.get(id))
+            .map(|upstream| Arc::clone(upstream.client()))
+            .collect();
+        self.connect(&plan, clients);
         // What waited may have its turn by the new settings.
         self.has_more = true;
+    }
+
+    /// Has the services that the plan names POSTed to by these clients.
+    fn connect(&mut self, plan: &Plan, clients: Vec<Arc<Client>>) {
+        self.observer.expect_services(clients.len());
+        let targets = plan.targets.iter().zip(self.delivery.backends());
+        for ((target, id), client) in targets.zip(clients) {
+            let name = Arc::clone(target.name());
+            match self.upstreams.get_mut(id) {
+                Some(upstream) => upstream.reconfigure(name, client, self.settings.concurrency),
+                None => {
+                    let upstream = Upstream::new(name, client, Arc::clone(&self.completions));
+                    self.upstreams.insert(*id, upstream);
+                }
+            }
+        }
+    }
+
+    /// Forgets services of before, once nothing is under way there.
+    fn forget_former(&mut self) {
+        if self.upstreams.len() > self.delivery.backends().len() {
+            self.upstreams
+                .retain(|id, _| self.delivery.has_backend(*id));
+        }
     }
 
     /// The descriptor that becomes readable when [`wake`](Self::wake) is to be called.
@@ -129,15 +151,11 @@ impl Driver {
         if self.has_more {
             return Some(now);
         }
-        let start = match &self.workers {
-            Workers::None { not_before } if self.delivery.has_attempt() => {
-                Some(not_before.unwrap_or(now))
-            }
-            _ => None,
-        };
-        [start, self.delivery.poll_timeout(now)]
-            .into_iter()
-            .flatten()
+        let first = (!self.is_running && self.delivery.has_attempt()).then_some(now);
+        let start = self.upstreams.values().filter_map(|one| one.start_due(now));
+        start
+            .chain(first)
+            .chain(self.delivery.poll_timeout(now))
             .min()
     }
 
@@ -165,26 +183,25 @@ impl Driver {
     /// is not to be called before the event loop runs. A server that goes into the background forks before
     /// that, and a fork leaves threads behind.
     pub fn wake(&mut self, now: Instant, batch: &mut Batch) {
-        self.start(now, batch);
+        self.is_running = true;
         self.completions.take(&mut self.finished);
-        match &self.workers {
-            Workers::None { .. } => {}
-            Workers::Running(pool) => {
-                if pool.was_refused() {
-                    batch.notes.push(self.observer.thread_refused(now));
-                }
-            }
+        if self.is_stopped {
             // These have been interrupted. That the descriptor is not readable any more is all that matters.
-            Workers::Stopped => self.finished.clear(),
+            self.finished.clear();
+        }
+        if self.upstreams.values().any(Upstream::was_refused) {
+            batch.notes.push(self.observer.thread_refused(now));
         }
         self.delivery.handle_timeout(now);
         self.advance(now, batch);
+        self.forget_former();
     }
 
     /// Concludes everything, for good: what the workers have finished as they have, the rest as failed.
     /// Waits for no thread, and does a part of it at a time. Returns whether there is more.
     pub fn close(&mut self, now: Instant, batch: &mut Batch) -> bool {
-        if !matches!(self.workers, Workers::Stopped) {
+        if !self.is_stopped {
+            self.is_stopped = true;
             // Before the threads are interrupted, so that no end is one of the interruption.
             self.completions.take(&mut self.finished);
             for Done { id, end, report } in self.finished.drain(..) {
@@ -192,7 +209,8 @@ impl Driver {
                     .handle_end(id, end, report, now, &mut rand::rng());
             }
             self.delivery.close();
-            self.stop_workers();
+            let upstreams = std::mem::take(&mut self.upstreams);
+            upstreams.into_values().for_each(Upstream::stop);
         }
         self.advance(now, batch);
         self.has_more
@@ -200,7 +218,7 @@ impl Driver {
 
     /// Polls everything that follows from what has happened, up to a number.
     fn advance(&mut self, now: Instant, batch: &mut Batch) {
-        self.hand_out(now);
+        self.hand_out(now, batch);
         let mut elements = 0;
         while elements < BUDGET {
             if let Some(effect) = self.delivery.poll_effect() {
@@ -209,10 +227,10 @@ impl Driver {
                 elements += 1;
                 self.delivery
                     .handle_end(id, end, report, now, &mut rand::rng());
-                self.hand_out(now);
+                self.hand_out(now, batch);
             } else {
                 // What could not be attempted any more has made room, and is to be told.
-                self.hand_out(now);
+                self.hand_out(now, batch);
                 let Some(effect) = self.delivery.poll_effect() else {
                     self.has_more = false;
                     return;
@@ -223,18 +241,30 @@ impl Driver {
         self.has_more = true;
     }
 
-    /// Hands the workers what they may attempt.
-    fn hand_out(&mut self, now: Instant) {
-        let Workers::Running(pool) = &self.workers else {
+    /// Hands the workers what they may attempt. Starts them if there are none.
+    fn hand_out(&mut self, now: Instant, batch: &mut Batch) {
+        if !self.is_running {
             return;
-        };
+        }
+        let are_several = self.delivery.backends().len() > 1;
         while let Some(attempt) = self.delivery.poll_attempt(now) {
-            pool.run(PostJob {
+            let Some(upstream) = self.upstreams.get_mut(&attempt.backend) else {
+                debug_assert!(false, "a backend without a client");
+                continue;
+            };
+            let job = PostJob {
                 attempt,
                 nonce: self.nonce,
                 settings: Arc::clone(&self.settings),
-                client: Arc::clone(&self.client),
-            });
+                client: Arc::clone(upstream.client()),
+                service: are_several.then(|| Arc::clone(upstream.name())),
+            };
+            upstream.run(job);
+        }
+        for upstream in self.upstreams.values_mut() {
+            if let Err(error) = upstream.start(self.settings.concurrency, now) {
+                batch.notes.push(self.observer.no_thread(&error, now));
+            }
         }
     }
 
@@ -260,35 +290,6 @@ impl Driver {
                 self.observer.observe(event, now, batch);
                 0
             }
-        }
-    }
-
-    /// Starts the threads if there is work for them, and it is worth a try.
-    fn start(&mut self, now: Instant, batch: &mut Batch) {
-        match &self.workers {
-            Workers::None { not_before }
-                if self.delivery.has_attempt() && not_before.is_none_or(|time| time <= now) => {}
-            _ => return,
-        }
-        let (limit, idle) = (self.settings.concurrency, self.client.idle());
-        match Pool::start("http", limit, idle, Arc::clone(&self.completions)) {
-            Ok(pool) => {
-                self.workers = Workers::Running(pool);
-            }
-            Err(error) => {
-                let not_before = Some(now + RETRY);
-                self.workers = Workers::None { not_before };
-                batch.notes.push(self.observer.no_thread(&error, now));
-            }
-        }
-    }
-
-    fn stop_workers(&mut self) {
-        let before = std::mem::replace(&mut self.workers, Workers::Stopped);
-        if let Workers::Running(pool) = before {
-            let former = self.former.iter().filter_map(Weak::upgrade);
-            let clients: Vec<_> = former.chain([Arc::clone(&self.client)]).collect();
-            pool.stop(move || clients.iter().for_each(|client| client.shut_down()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::testing::{Arrived, WebService};
 use super::*;
-use crate::component_http::client;
+use crate::component_http::clients;
 use crate::component_http::tests::{iq, message};
 use crate::options::OptionValue::{Boolean, Number};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,8 +15,8 @@ struct Component {
 }
 
 fn driver(settings: Settings) -> Driver {
-    let client = client(&settings).unwrap();
-    Driver::new(settings, client).unwrap()
+    let clients = clients(&settings).unwrap();
+    Driver::new(settings, clients).unwrap()
 }
 
 impl Component {

@@ -22,10 +22,10 @@ impl Settings {
             .map(|kind| kind.as_str())
             .collect();
         notes.push(Note::info(format!(
-            "POSTs {} to {}: up to {} at a time and {} waiting, {} s for each{}{}{}",
+            "POSTs {} {}: up to {} at a time and {} waiting, {} s for each{}{}{}",
             kinds.join(", "),
-            self.service.endpoint.origin(),
-            self.concurrency,
+            self.destinations,
+            self.at_a_time(),
             self.queue_size,
             self.timeout.as_secs_f64(),
             if self.ordered { "" } else { ", in no order" },
@@ -41,16 +41,25 @@ impl Settings {
 
     /// What an admin has to know if the process may not open as many files as these settings ask for.
     pub fn shortage(&self, budget: Budget) -> Option<Note> {
-        if self.concurrency <= budget.most() {
+        let wanted = self.concurrency * self.destinations.endpoints().len();
+        if wanted <= budget.most() {
             return None;
         }
         Some(Note::warn(format!(
             "component_post_concurrency is {}, but of the files that Prosody may have open no more than {} \
              can be connections of this component: raise the limit with LimitNOFILE={} in Prosody's systemd \
              unit, elsewhere with ulimit -n",
-            self.concurrency,
+            self.at_a_time(),
             budget.most(),
-            budget.limit_for(self.concurrency),
+            budget.limit_for(wanted),
         )))
+    }
+
+    /// How many exchanges may be in flight.
+    fn at_a_time(&self) -> String {
+        match self.destinations.endpoints().len() {
+            1 => self.concurrency.to_string(),
+            services => format!("{services} times {}", self.concurrency),
+        }
     }
 }

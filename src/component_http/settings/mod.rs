@@ -1,5 +1,6 @@
 //! What an admin can set for one component, checked.
 
+mod destinations;
 mod introduction;
 mod service;
 mod stanzas;
@@ -8,6 +9,7 @@ pub(crate) mod tests;
 
 use std::time::Duration;
 
+pub use self::destinations::Destinations;
 pub use self::service::Service;
 pub(super) use self::service::{CA_OPTION, CERTIFICATE_OPTION, KEY_OPTION};
 pub use self::stanzas::Forwarded;
@@ -26,13 +28,15 @@ pub struct Settings {
     pub scope: Scope,
     /// Its name for service discovery.
     pub name: Option<String>,
-    /// Where to POST, and how.
+    /// Where to POST.
+    pub destinations: Destinations,
+    /// How to POST.
     pub service: Service,
     /// Which stanzas are POSTed.
     pub forwarded: Forwarded,
     /// For one whole exchange.
     pub timeout: Duration,
-    /// Exchanges in flight at most.
+    /// Exchanges in flight at most, with each service.
     pub concurrency: usize,
     /// Stanzas waiting at most.
     pub queue_size: usize,
@@ -57,11 +61,13 @@ impl Settings {
     /// # Errors
     /// The first option that is missing or unusable.
     pub fn read(host: &str, scope: Scope, options: &Options) -> Result<Settings, OptionError> {
+        let destinations = Destinations::read(options)?;
         Ok(Settings {
             host: host.to_owned(),
             scope,
             name: options.text("name")?,
-            service: Service::read(options)?,
+            service: Service::read(options, &destinations)?,
+            destinations,
             forwarded: Forwarded::read(options)?,
             timeout: options.seconds("component_post_timeout", 30.0, 0.01..=DAY)?,
             concurrency: options.integer("component_post_concurrency", 256, 1..=10_000)?,

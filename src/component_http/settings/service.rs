@@ -1,12 +1,11 @@
-//! Where to POST, and how: the options that concern a request and its connection.
+//! How to POST: the options that concern a request and its connection.
 
 use std::time::Duration;
 
-use super::DAY;
+use super::{DAY, Destinations};
 use crate::http::{ClientFiles, Endpoint, Headers, Proxy, Signer, TlsFiles};
 use crate::options::{OptionError, Options};
 
-const URL_OPTION: &str = "component_post_url";
 pub(in crate::component_http) const CA_OPTION: &str = "component_post_ca_file";
 pub(in crate::component_http) const CERTIFICATE_OPTION: &str = "component_post_client_certificate";
 pub(in crate::component_http) const KEY_OPTION: &str = "component_post_client_key";
@@ -14,11 +13,9 @@ const PROXY_OPTION: &str = "component_post_proxy";
 const SECRET_OPTION: &str = "component_post_secret";
 const HEADERS_OPTION: &str = "component_post_headers";
 
-/// A web service, and the way to it.
+/// The way to the web services.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Where to POST.
-    pub endpoint: Endpoint,
     /// What requests have in their head beside what they need.
     pub headers: Headers,
     /// Who signs them, if they are signed.
@@ -36,12 +33,10 @@ impl Service {
     ///
     /// # Errors
     /// The first one that is missing or unusable.
-    pub fn read(options: &Options) -> Result<Self, OptionError> {
-        let endpoint = endpoint(options)?;
+    pub fn read(options: &Options, destinations: &Destinations) -> Result<Self, OptionError> {
         Ok(Service {
-            headers: headers(options, &endpoint)?,
+            headers: headers(options, destinations)?,
             signer: signer(options)?,
-            endpoint,
             connect_timeout: options.seconds("component_post_connect_timeout", 10.0, 0.01..=DAY)?,
             proxy: proxy(options)?,
             tls_files: tls_files(options)?,
@@ -67,14 +62,6 @@ impl Service {
         }
         on
     }
-}
-
-fn endpoint(options: &Options) -> Result<Endpoint, OptionError> {
-    let text = options.text(URL_OPTION)?.ok_or_else(|| {
-        let problem = "is missing: set it to the http or https URL of the service";
-        OptionError::new(URL_OPTION, problem)
-    })?;
-    Endpoint::parse(&text).map_err(|error| OptionError::new(URL_OPTION, error.to_string()))
 }
 
 fn proxy(options: &Options) -> Result<Option<Proxy>, OptionError> {
@@ -113,12 +100,13 @@ fn signer(options: &Options) -> Result<Option<Signer>, OptionError> {
         .map_err(|error| OptionError::new(SECRET_OPTION, error.to_string()))
 }
 
-fn headers(options: &Options, endpoint: &Endpoint) -> Result<Headers, OptionError> {
+fn headers(options: &Options, destinations: &Destinations) -> Result<Headers, OptionError> {
     let wrong = |problem: String| OptionError::new(HEADERS_OPTION, problem);
     let fields = options.table(HEADERS_OPTION)?;
     let fields = fields.iter().map(|(name, value)| (&**name, &**value));
     let headers = Headers::new(fields).map_err(|error| wrong(error.to_string()))?;
-    if headers.contains("authorization") && endpoint.has_credentials() {
+    let mut endpoints = destinations.endpoints().iter();
+    if headers.contains("authorization") && endpoints.any(Endpoint::has_credentials) {
         let problem = "must not set Authorization: the user and password in the URL do";
         return Err(wrong(problem.to_owned()));
     }

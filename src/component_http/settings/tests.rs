@@ -28,6 +28,10 @@ pub(crate) fn text(text: &str) -> OptionValue {
     OptionValue::Text(text.to_owned())
 }
 
+pub(crate) fn list(items: &[&str]) -> OptionValue {
+    OptionValue::List(items.iter().map(|item| text(item)).collect())
+}
+
 #[test]
 fn what_is_wrong_with_the_url_is_said_of_its_option() {
     for url in ["", "ftp://secret/", "http:///secret"] {
@@ -56,13 +60,37 @@ fn what_counts_where_nothing_is_set() {
 #[test]
 fn an_unusable_value_is_told_by_its_option() {
     let word = || text("maybe");
-    let list = |items: &[&str]| OptionValue::List(items.iter().map(|item| text(item)).collect());
     let number = OptionValue::Number;
     let table = |name: &str, value| OptionValue::Table(vec![(name.to_owned(), value)]);
     for (option, values) in [
         (
             "component_post_url",
-            vec![OptionValue::Absent, number(17.0), list(&["http://h/"])],
+            vec![OptionValue::Absent, number(17.0), list(&[])],
+        ),
+        (
+            "component_post_url",
+            vec![
+                list(&["http://h/", "ftp://tellnobody/"]),
+                list(&["http://h/tellnobody", "http://h/tellnobody"]),
+                OptionValue::List(vec![number(1.0)]),
+                table("x", text("http://h/")),
+            ],
+        ),
+        (
+            "component_post_routes",
+            vec![
+                text("http://h/tellnobody"),
+                list(&["http://h/tellnobody"]),
+                table("x", number(1.0)),
+                table("x", text("tellnobody")),
+                table("x", list(&["http://h/", "tellnobody"])),
+                table("x", list(&[])),
+                table("a@b", text("http://h/tellnobody")),
+                OptionValue::Table(vec![
+                    ("x".to_owned(), text("http://h/tellnobody")),
+                    ("X".to_owned(), text("http://h/tellnobody")),
+                ]),
+            ],
         ),
         (
             "component_post_url",

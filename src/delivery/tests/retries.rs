@@ -2,7 +2,7 @@
 
 use super::*;
 
-const RETRYING: Limits = Limits {
+pub(super) const RETRYING: Limits = Limits {
     retry: RetryPolicy {
         retry_for: Duration::from_secs(60),
         at_least_once: false,
@@ -12,7 +12,7 @@ const RETRYING: Limits = Limits {
 
 impl Component {
     /// Lets the time pass until something is due, and does it.
-    fn pass(&mut self) {
+    pub(super) fn pass(&mut self) {
         self.now = self.timeout().expect("something that is due").max(self.now);
         self.delivery.handle_timeout(self.now);
         self.effects();
@@ -37,7 +37,7 @@ impl Component {
     }
 }
 
-fn lost() -> AttemptFailure {
+pub(super) fn lost() -> AttemptFailure {
     AttemptFailure::Unanswered(NoAnswer::ConnectionLost("reset".to_owned()))
 }
 

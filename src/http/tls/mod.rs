@@ -13,6 +13,7 @@ mod records;
 mod roots;
 mod socket;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::ClientConnection;
@@ -31,7 +32,7 @@ use super::socket::Socket;
 
 /// Puts TLS on the connections of `https`.
 #[derive(Debug)]
-pub(super) struct TlsConnector(pub(super) Roots);
+pub(super) struct TlsConnector(pub(super) Arc<Roots>);
 
 impl Connector<Connection<Socket>> for TlsConnector {
     type Out = Either<Connection<Socket>, Connection<TlsSocket>>;
