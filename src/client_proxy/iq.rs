@@ -26,7 +26,7 @@ impl<S: Clone> Proxy<S> {
     pub fn iq(
         &mut self,
         envelope: Envelope,
-        held: Option<S>,
+        held: Option<Held<S>>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Verdict {
@@ -52,7 +52,7 @@ impl<S: Clone> Proxy<S> {
     fn request(
         &mut self,
         envelope: Envelope,
-        held: Option<S>,
+        held: Option<Held<S>>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Addresses> {
@@ -61,7 +61,7 @@ impl<S: Clone> Proxy<S> {
             self.refuse(&envelope, &REMOTE_SERVER_TIMEOUT);
             return None;
         }
-        if self.pending.len() >= self.bound {
+        if !self.pending.has_room(&envelope.from, &self.bounds) {
             self.counts.refused += 1;
             self.refuse(&envelope, &RESOURCE_CONSTRAINT);
             return None;
@@ -79,7 +79,11 @@ impl<S: Clone> Proxy<S> {
                 }
             }
         }
-        let held = held.filter(|_| envelope.has_type("get"));
+        let room = self
+            .bounds
+            .held_bytes
+            .saturating_sub(self.pending.held_bytes());
+        let held = held.filter(|held| envelope.has_type("get") && held.bytes <= room);
         let deadline = now + self.settings.timeout;
         let request = Request::new(envelope, Asked::Target, deadline, held);
         match self.ask_target(request, now, rng) {
@@ -351,12 +355,62 @@ mod tests {
     #[test]
     fn the_bound_is_kept() {
         let mut fixture = Fixture::with(Strategy::Random, &["1"]);
-        fixture.proxy.bound = 100;
+        fixture.proxy.bounds.requests = 100;
         for id in 0..100 {
             assert!(fixture.iq(ROMEO, HOST, "set", &id.to_string()).is_some());
         }
         assert_eq!(fixture.iq(ROMEO, "x@proxy.example", "get", "1"), None);
         let error = error_to_romeo("x@proxy.example", &RESOURCE_CONSTRAINT);
         assert_eq!(fixture.done(), [error]);
+    }
+
+    #[test]
+    fn one_requester_has_a_tenth_of_it_whatever_its_resources() {
+        assert_eq!(Bounds::default().of_one_requester, 10_000);
+        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
+        fixture.proxy.bounds.of_one_requester = 3;
+        let sent: Vec<Addresses> = (0..3)
+            .map(|n| {
+                let from = format!("romeo@montague.example/{n}");
+                fixture.iq(&from, HOST, "get", "1").unwrap()
+            })
+            .collect();
+        assert_eq!(fixture.iq(ROMEO, HOST, "get", "1"), None);
+        let error = error_to_romeo(HOST, &RESOURCE_CONSTRAINT);
+        assert_eq!(fixture.done(), [error]);
+        assert!(
+            fixture
+                .iq("juliet@capulet.example/x", HOST, "get", "1")
+                .is_some()
+        );
+        fixture.answer(&sent[0], "result").unwrap();
+        assert!(fixture.iq(ROMEO, HOST, "get", "1").is_some());
+        fixture.tick(120);
+        assert!(fixture.proxy.pending.has_room(ROMEO, &fixture.proxy.bounds));
+        assert_eq!(fixture.proxy.pending.requesters(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_of_gets_is_bounded_and_the_others_are_sent_once() {
+        let mut fixture = Fixture::trying(&["1", "2"]);
+        fixture.proxy.bounds.held_bytes = 2 * STANZA_BYTES;
+        let sent: Vec<Addresses> = ["1", "2", "3"]
+            .map(|id| fixture.iq(ROMEO, HOST, "get", id).unwrap())
+            .into();
+        fixture.tick(15);
+        let again = fixture
+            .take_effects()
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::SendAgain(number, _) => Some(number),
+                _ => None,
+            });
+        assert_eq!(again.collect::<Vec<_>>(), [1, 2]);
+        for sent in &sent {
+            assert!(fixture.answer(sent, "result").is_some());
+        }
+        assert_eq!(fixture.proxy.pending.held_bytes(), 0);
+        fixture.iq(ROMEO, HOST, "get", "4").unwrap();
+        assert_eq!(fixture.proxy.pending.held_bytes(), STANZA_BYTES);
     }
 }

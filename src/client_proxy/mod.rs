@@ -63,7 +63,8 @@ use conversations::Conversations;
 use counts::Counts;
 pub(crate) use iq::Verdict;
 pub(crate) use message::{Message, MessageVerdict};
-use pending::{Addresses, Pending};
+use pending::{Addresses, Bounds, Pending};
+pub(crate) use request::Held;
 use request::{Asked, Attempt, Request};
 use requesters::Requesters;
 use resources::Resources;
@@ -73,9 +74,6 @@ use subscribers::Subscribers;
 use subscription::Subscription;
 use translation::{Encoded, KEY_LEN, Tag, Translator};
 pub(crate) use unreachable::{Origin, Unreachable};
-
-/// How many requests may be outstanding.
-pub(crate) const MAX_PENDING: usize = 100_000;
 
 /// How many requests are seen to at a time, for which something is due.
 const MAX_DUE: usize = 500;
@@ -124,7 +122,7 @@ pub(crate) struct Proxy<S> {
     waiting: Vec<Waiting>,
     complaints: Complaints,
     pending: Pending<S>,
-    bound: usize,
+    bounds: Bounds,
     last_chosen: Option<Rc<str>>,
     counts: Counts,
     has_ended: bool,
@@ -147,7 +145,7 @@ impl<S: Clone> Proxy<S> {
             waiting: Vec::new(),
             complaints: Complaints::default(),
             pending: Pending::default(),
-            bound: MAX_PENDING,
+            bounds: Bounds::default(),
             last_chosen: None,
             counts: Counts::default(),
             has_ended: false,
@@ -371,7 +369,7 @@ mod tests {
     #[test]
     fn what_becomes_of_requests_is_counted() {
         let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
-        fixture.proxy.bound = 4;
+        fixture.proxy.bounds.requests = 4;
         for id in ["1", "2", "3", "4", "5"] {
             let sent = fixture.iq(ROMEO, HOST, "set", id);
             if id == "1" {

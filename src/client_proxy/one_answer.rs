@@ -26,7 +26,8 @@ impl Game {
         let mut fixture = Fixture::trying(&["1", "2", "3"]);
         let strategy = Strategy::ALL.choose(&mut rng).copied();
         fixture.proxy.settings.strategy = strategy.expect("there are strategies");
-        fixture.proxy.bound = 30;
+        fixture.proxy.bounds.requests = 30;
+        fixture.proxy.bounds.of_one_requester = 25;
         Game {
             fixture,
             rng,

@@ -14,6 +14,7 @@ use std::time::Instant;
 use rand::{Rng, RngExt};
 
 use super::request::{Attempt, Key, Request};
+use crate::stanza::jid;
 
 /// How a stanza is sent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +27,35 @@ pub struct Addresses {
     pub id: String,
 }
 
+/// How much there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Requests.
+    pub requests: usize,
+    /// Requests of one bare JID.
+    pub of_one_requester: usize,
+    /// Bytes of the stanzas that are kept in case that they have to be sent again.
+    pub held_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            requests: 100_000,
+            of_one_requester: 10_000,
+            held_bytes: 64 << 20,
+        }
+    }
+}
+
 /// All of them, by where they were sent and by when something is due.
 pub struct Pending<S> {
     by_time: BTreeMap<Slot, Request<S>>,
     by_peer: HashMap<Rc<str>, HashMap<Rc<Key>, Slot>>,
+    /// How many each bare JID has asked.
+    by_requester: HashMap<Box<str>, usize>,
     attempts: usize,
+    held_bytes: usize,
     serial: u64,
 }
 
@@ -42,7 +67,9 @@ impl<S> Default for Pending<S> {
         Pending {
             by_time: BTreeMap::new(),
             by_peer: HashMap::new(),
+            by_requester: HashMap::new(),
             attempts: 0,
+            held_bytes: 0,
             serial: 0,
         }
     }
@@ -57,6 +84,23 @@ impl<S> Pending<S> {
     /// How many there are, each counted once for every place where it is outstanding.
     pub fn attempts(&self) -> usize {
         self.attempts
+    }
+
+    /// Whether there is room for one more of that JID.
+    pub fn has_room(&self, requester: &str, bounds: &Bounds) -> bool {
+        let of_it = self.by_requester.get(jid::bare(requester));
+        self.len() < bounds.requests && of_it.is_none_or(|count| *count < bounds.of_one_requester)
+    }
+
+    /// How many bytes the stanzas have that are kept.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// How many bare JIDs have asked.
+    #[cfg(test)]
+    pub fn requesters(&self) -> usize {
+        self.by_requester.len()
     }
 
     /// How many are outstanding at that full JID.
@@ -103,6 +147,14 @@ impl<S> Pending<S> {
             sent_there.insert(Rc::clone(key), slot);
             self.attempts += 1;
         }
+        self.held_bytes += request.held.as_ref().map_or(0, |held| held.bytes);
+        let requester = jid::bare(&request.envelope.from);
+        match self.by_requester.get_mut(requester) {
+            Some(count) => *count += 1,
+            None => {
+                self.by_requester.insert(requester.into(), 1);
+            }
+        }
         self.by_time.insert(slot, request);
     }
 
@@ -134,7 +186,9 @@ impl<S> Pending<S> {
     /// Takes out all, in the order in which they are due.
     pub fn take_all(&mut self) -> Vec<Request<S>> {
         self.by_peer.clear();
+        self.by_requester.clear();
         self.attempts = 0;
+        self.held_bytes = 0;
         std::mem::take(&mut self.by_time).into_values().collect()
     }
 
@@ -145,6 +199,14 @@ impl<S> Pending<S> {
 
     fn remove(&mut self, slot: Slot) -> Option<Request<S>> {
         let request = self.by_time.remove(&slot)?;
+        self.held_bytes -= request.held.as_ref().map_or(0, |held| held.bytes);
+        let requester = jid::bare(&request.envelope.from);
+        if let Some(count) = self.by_requester.get_mut(requester) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_requester.remove(requester);
+            }
+        }
         for (peer, key) in request.outstanding() {
             self.attempts -= 1;
             if let Some(sent_there) = self.by_peer.get_mut(peer) {

@@ -14,6 +14,15 @@ pub enum Asked {
     Requester,
 }
 
+/// A stanza that is kept, and how many bytes it has.
+#[derive(Clone, Debug)]
+pub struct Held<S> {
+    /// As whoever keeps it has it.
+    pub stanza: S,
+    /// About those of its XML.
+    pub bytes: usize,
+}
+
 /// A request that is not answered yet.
 #[derive(Debug)]
 pub struct Request<S> {
@@ -26,7 +35,7 @@ pub struct Request<S> {
     /// When it goes to another resource too.
     pub next_try: Option<Instant>,
     /// The stanza, if it may be sent again to another resource.
-    pub held: Option<S>,
+    pub held: Option<Held<S>>,
     /// Where it was sent, in that order.
     pub attempts: Vec<Attempt>,
 }
@@ -64,7 +73,7 @@ impl Attempt {
 
 impl<S> Request<S> {
     /// A request that was sent nowhere yet.
-    pub fn new(envelope: Envelope, asked: Asked, deadline: Instant, held: Option<S>) -> Self {
+    pub fn new(envelope: Envelope, asked: Asked, deadline: Instant, held: Option<Held<S>>) -> Self {
         Request {
             envelope,
             asked,

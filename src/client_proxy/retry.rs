@@ -23,14 +23,14 @@ impl<S: Clone> Proxy<S> {
         self.blame(&mut request, now);
         request.next_try = self.settings.try_timeout.map(|after| now + after);
         let attempts = self.pending.attempts() + request.outstanding().count();
-        if request.next_try.is_none() || attempts >= self.bound {
+        if request.next_try.is_none() || attempts >= self.bounds.requests {
             self.pending.put_back(request);
             return;
         }
         let encoded = self.translator.encode(&request.envelope.from);
         let chosen = self.choose(&encoded.tag, now, rng, |jid| !request.was_sent_to(jid));
         match (request.held.clone(), chosen) {
-            (Some(stanza), Some(resource)) => {
+            (Some(Held { stanza, .. }), Some(resource)) => {
                 let from = self.address(&encoded);
                 let addresses = self.pending.insert(&resource, from, request, now, rng);
                 self.effects.push_back(Effect::SendAgain(stanza, addresses));
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn tries_stop_at_the_bound() {
         let mut fixture = Fixture::trying(&["1", "2"]);
-        fixture.proxy.bound = 3;
+        fixture.proxy.bounds.requests = 3;
         for id in ["1", "2"] {
             fixture.iq(ROMEO, HOST, "get", id).unwrap();
         }

@@ -43,7 +43,7 @@ impl<S: Clone> Proxy<S> {
         }
         let part = part_of(jid::bare(&envelope.from));
         if !self.subscribers.is_read(part) {
-            if self.waiting.len() < self.bound {
+            if self.waiting.len() < self.bounds.requests {
                 self.waiting.push(Waiting {
                     part,
                     envelope: envelope.clone(),

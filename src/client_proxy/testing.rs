@@ -14,6 +14,9 @@ pub(super) const TWO: &str = "service@example/2";
 pub(super) const THREE: &str = "service@example/3";
 pub(super) const ROMEO: &str = "romeo@montague.example/orchard";
 
+/// How many bytes each stanza has.
+pub(super) const STANZA_BYTES: usize = 100;
+
 pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -122,10 +125,11 @@ impl Fixture {
         let mut envelope = envelope(Kind::Iq, from, to, Some(type_));
         envelope.id = Some(id.into());
         self.received += 1;
-        let received = self.received;
-        let verdict = self
-            .proxy
-            .iq(envelope, Some(received), self.now, &mut self.rng);
+        let held = Held {
+            stanza: self.received,
+            bytes: STANZA_BYTES,
+        };
+        let verdict = self.proxy.iq(envelope, Some(held), self.now, &mut self.rng);
         let is_request = matches!(type_, "get" | "set");
         match verdict {
             Verdict::Relayed(addresses) => Some(addresses),

@@ -77,7 +77,7 @@ impl<S: Clone> Proxy<S> {
         now: Instant,
         rng: &mut impl Rng,
     ) {
-        let Some(stanza) = request.held.clone() else {
+        let Some(Held { stanza, .. }) = request.held.clone() else {
             self.cut_off(&request.envelope, &REMOTE_SERVER_TIMEOUT);
             return;
         };

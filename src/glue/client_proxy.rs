@@ -32,7 +32,7 @@ use store::Store;
 const BATCH: usize = 100;
 
 /// A stanza table that Lua keeps for us.
-type Held = Rc<RegistryKey>;
+type Stanza = Rc<RegistryKey>;
 
 /// One loaded component.
 ///
@@ -48,7 +48,7 @@ struct Component {
 }
 
 struct State {
-    proxy: Proxy<Held>,
+    proxy: Proxy<Stanza>,
     timers: Timers,
 }
 
@@ -190,7 +190,7 @@ impl Component {
         happen: impl FnOnce(&mut State, Instant),
     ) -> mlua::Result<MultiValue> {
         let now = Instant::now();
-        let polled: Vec<Effect<Held>> = {
+        let polled: Vec<Effect<Stanza>> = {
             let state = &mut *self.state.borrow_mut();
             happen(state, now);
             let next = std::iter::from_fn(|| state.proxy.poll_effect());
@@ -212,7 +212,7 @@ impl Component {
     fn begin(
         &self,
         lua: &Lua,
-        effect: Effect<Held>,
+        effect: Effect<Stanza>,
         effects: &mut Effects,
         now: Instant,
     ) -> mlua::Result<()> {

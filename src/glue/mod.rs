@@ -7,6 +7,7 @@ mod effects;
 mod options;
 mod push;
 mod walk;
+mod weight;
 
 use mlua::{Lua, MultiValue, Table, Value};
 

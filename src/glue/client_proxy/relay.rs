@@ -9,9 +9,10 @@ use mlua::{BString, IntoLuaMulti, Lua, MultiValue, Table, UserDataMethods, Value
 
 use super::{Component, State};
 use crate::client_proxy::pending::Addresses;
-use crate::client_proxy::{Message, MessageVerdict, Origin, Unreachable, Verdict};
+use crate::client_proxy::{Held, Message, MessageVerdict, Origin, Unreachable, Verdict};
 use crate::glue::build;
 use crate::glue::effects::Effects;
+use crate::glue::weight::weight;
 use crate::stanza::{Envelope, Kind};
 
 /// The attribute of a stanza.
@@ -44,7 +45,10 @@ impl Component {
         (type_, to, from, id, stanza): (Attribute, Attribute, Attribute, Attribute, Option<Table>),
     ) -> mlua::Result<MultiValue> {
         let held = match stanza {
-            Some(stanza) => Some(Rc::new(lua.create_registry_value(stanza)?)),
+            Some(stanza) => Some(Held {
+                bytes: weight(lua, &stanza)?,
+                stanza: Rc::new(lua.create_registry_value(stanza)?),
+            }),
             None => None,
         };
         let envelope = envelope(type_, to, from, id);
