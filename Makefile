@@ -58,7 +58,7 @@ demo-proxy: ## Talk through a Prosody of its own to the clients of an account
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv curl --optional node npm php ruby
+	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv curl --optional node npm php ruby nginx haproxy
 	@$(MAKE) --no-print-directory test-rust test-model test-lua test-memory test-integration
 
 MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model

@@ -129,13 +129,20 @@ class Row:
     def section(self, value, places):
         """The component's section with that value; words in braces stand for what `places` has."""
         options = {"component_post_url": "{url}/{host}", **self.others, self.option: value}
-        return component(self.host, **{
-            name: value.format(host=self.host, **places) if isinstance(value, str) else value
-            for name, value in options.items()})
+        return component(self.host, **self._with(places, options))
+
+    def _with(self, places, value):
+        if isinstance(value, dict):
+            return {name: self._with(places, item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._with(places, item) for item in value]
+        return value.format(host=self.host, **places) if isinstance(value, str) else value
 
 
 ROWS = [
     Row("component_post_url", "{url}/{host}?before", "{url}/{host}?after", query, "before", "after"),
+    Row("component_post_routes", {"bot": "{url}/{host}?before"}, {"bot": ["{url}/{host}?after"]}, query,
+        "before", "after"),
     Row("component_post_stanzas", ["presence"], ["message"], echoed, "cancel/service-unavailable", "hello"),
     Row("component_post_timeout", 600, 1, expired, None, TIMEOUT),
     Row("component_post_connect_timeout", 600, 1, answered, None, TIMEOUT,

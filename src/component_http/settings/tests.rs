@@ -2,6 +2,7 @@
 
 use super::stanzas::DEPRECATED_OPTION;
 use super::*;
+use crate::engine::Budget;
 use crate::options::OptionValue;
 use crate::stanza::Kind;
 
@@ -274,6 +275,31 @@ fn what_is_on_is_told_and_what_is_secret_is_not() {
     ] {
         assert_eq!(what_is_on(&[(option, value)]), expected);
     }
+}
+
+#[test]
+fn files_for_all_urls_are_counted_once_for_the_component() {
+    let urls = list(&["http://a.test/", "http://b.test/"]);
+    let settings = settings(&[("component_post_url", urls)]);
+    assert_eq!(
+        settings
+            .shortage(Budget::new(2048, 1))
+            .map(|note| note.text),
+        None
+    );
+    let note = settings.shortage(Budget::new(1024, 1)).unwrap();
+    assert!(
+        note.text
+            .starts_with("component_post_concurrency is 2 times 256, but"),
+        "{}",
+        note.text
+    );
+    assert!(
+        note.text.contains("no more than 510 can be"),
+        "{}",
+        note.text
+    );
+    assert!(note.text.contains("LimitNOFILE=4096 "), "{}", note.text);
 }
 
 #[test]
