@@ -35,7 +35,7 @@ UNUSABLE = {
                                {**URL, "component_post_routes": ["http://127.0.0.1:9/"]}),
     "route for no localpart": ("component_post_routes", 'has "a@b", which is not a localpart',
                                {**URL, "component_post_routes": {"a@b": "http://127.0.0.1:9/"}}),
-    "route to no url": ("component_post_routes", 'has a route for "weather", whose URL number 2 must be an http or https',
+    "route to no url": ("component_post_routes", 'has a route for "weather", whose URL number 2 must be an http',
                         {"component_post_routes": {"weather": ["http://127.0.0.1:9/", "127.0.0.1"]}}),
     "unknown kind": ("component_post_stanzas", 'must hold one or more of "message", "presence" and "iq"',
                      {**URL, "component_post_stanzas": ["message", "letter"]}),

@@ -1,5 +1,6 @@
 //! What an admin is told of the exchanges: as seldom as it is of use.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,12 +17,15 @@ pub struct Observer {
     outages: Outages,
     /// Whether it has to be told which service has failed.
     names_services: bool,
+    /// The services that are known to be down.
+    down: BTreeSet<Arc<str>>,
 }
 
 impl Observer {
     /// From now on the component has so many services.
     pub fn expect_services(&mut self, count: usize) {
         self.names_services = count > 1;
+        self.down.clear();
     }
 
     /// Tells of an event, and counts it if it is a failure.
@@ -32,22 +36,32 @@ impl Observer {
                 let ended = self.outages.ended(&service, now);
                 batch.notes.extend(ended.map(Note::info));
             }
-            Event::WentDown { service, failure } => batch.notes.push(Note {
-                level: Level::Down,
-                text: format!(
-                    "the service is down: five attempts in a row at {service} have failed, the last one since {}. \
-                     Until it answers again there is one attempt at a time",
-                    Failure::Attempt(failure)
-                ),
-            }),
+            Event::WentDown { service, failure } => {
+                batch.notes.push(Note {
+                    level: Level::Down,
+                    text: format!(
+                        "the service is down: five attempts in a row at {service} have failed, the last one \
+                         since {}. Until it answers again there is one attempt at a time",
+                        Failure::Attempt(failure)
+                    ),
+                });
+                self.down.insert(service);
+            }
             Event::CameBack {
                 service,
                 after,
                 waiting,
-            } => batch.notes.push(Note {
-                level: Level::Up,
-                text: self.outages.came_back(&service, after, waiting),
-            }),
+            } => {
+                self.down.remove(&service);
+                // As long as another one is down, that is how the component is.
+                let level = if self.down.is_empty() {
+                    Level::Up
+                } else {
+                    Level::Info
+                };
+                let text = self.outages.came_back(&service, after, waiting);
+                batch.notes.push(Note { level, text });
+            }
             Event::Failed {
                 envelope,
                 failure,
@@ -102,5 +116,38 @@ impl Observer {
 
     fn warn(&mut self, about: &str, trouble: String, now: Instant) -> Note {
         self.complaints.note(Level::Warn, about, trouble, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::delivery::AttemptFailure;
+
+    #[test]
+    fn a_component_is_up_again_when_all_its_services_are() {
+        let mut observer = Observer::default();
+        observer.expect_services(2);
+        let [a, b] = ["http://a", "http://b"].map(Arc::<str>::from);
+        let mut batch = Batch::default();
+        for service in [&a, &b] {
+            let event = Event::WentDown {
+                service: Arc::clone(service),
+                failure: AttemptFailure::NotMade,
+            };
+            observer.observe(event, Instant::now(), &mut batch);
+        }
+        for service in [a, b] {
+            let event = Event::CameBack {
+                service,
+                after: Duration::ZERO,
+                waiting: 0,
+            };
+            observer.observe(event, Instant::now(), &mut batch);
+        }
+        let levels: Vec<Level> = batch.notes.iter().map(|note| note.level).collect();
+        assert_eq!(levels, [Level::Down, Level::Down, Level::Info, Level::Up]);
     }
 }
