@@ -59,15 +59,22 @@ impl Delivery {
         }
     }
 
-    /// Ends an exchange that has no answer, wherever it is.
+    /// Ends an exchange that has no answer, or not the whole of one, wherever it is.
     pub(super) fn end(&mut self, id: ExchangeId, failure: Failure) {
-        if let Some(exchange) = self.exchanges.get(&id)
+        let mut stream = None;
+        if let Some(exchange) = self.exchanges.get_mut(&id)
             && exchange.state == State::InFlight
         {
+            stream = exchange.stream.take();
             self.abandoned.insert(id, exchange.sender);
         }
-        if let Some(stanza) = self.remove(id) {
-            self.fail(into_envelope(stanza), failure);
+        let Some(stanza) = self.remove(id) else {
+            return;
+        };
+        let envelope = into_envelope(stanza);
+        match stream {
+            Some(stream) => self.break_off(envelope, &stream, failure),
+            None => self.fail(envelope, failure),
         }
     }
 

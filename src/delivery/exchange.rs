@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::lanes::Conversation;
 use super::retry::Spent;
 use super::senders::SenderId;
+use super::stream::Stream;
 use super::{AttemptFailure, Failure};
 use crate::stanza::{Element, Stanza};
 
@@ -26,6 +27,8 @@ pub(super) struct Exchange {
     pub(super) deadline: Option<Instant>,
     /// Why its last attempt failed. Few exchanges have one.
     pub(super) last_failure: Option<Box<AttemptFailure>>,
+    /// The answer that has begun, if it comes bit by bit.
+    pub(super) stream: Option<Stream>,
 }
 
 impl Exchange {

@@ -2,6 +2,7 @@
 
 mod fairness;
 mod retries;
+mod streams;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;

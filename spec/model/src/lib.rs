@@ -1,9 +1,11 @@
-//! The engine's queue and completions, compiled as they are, but on the locks and threads of [`loom`]: it
+//! The engine's queue, its completions and a job's lead, compiled as they are, but on the locks and threads of [`loom`]: it
 //! runs a test once for each order in which its threads can meet, and finds those in which none of them
 //! goes on any more.
 
 #[path = "../../../src/engine/completions.rs"]
 pub mod completions;
+#[path = "../../../src/engine/lead.rs"]
+pub mod lead;
 #[path = "../../../src/engine/queue.rs"]
 pub mod queue;
 pub mod sync;
