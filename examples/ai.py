@@ -38,9 +38,8 @@ class Bot(BaseHTTPRequestHandler):
             self.send_response(204)
             return self.end_headers()
         history, text = histories[message["from"].partition("/")[0], message["to"]], ""
-        asked = {"role": "user", "content": message["body"]}
         try:
-            answer = ask([*history, asked])
+            answer = ask([*history, asked := {"role": "user", "content": message["body"]}])
         except OSError as error:  # for 503 it is asked again
             return self.send_error(503 if getattr(error, "code", 503) in (429, 503) else 500, str(error))
         self.send_response(200)

@@ -78,7 +78,7 @@ enum Answer {
     /// All of it.
     Whole(Vec<Element>),
     /// That it comes bit by bit.
-    Stream(ItemStream),
+    Stream(Box<ItemStream>),
 }
 
 impl Job for PostJob {
@@ -122,7 +122,7 @@ impl Job for PostJob {
                     report,
                 });
                 let mut reading = Reading::new(id, &stanza, &self.settings, &live, done, begun);
-                let end = caught(|| reading.read(stream));
+                let end = caught(|| reading.read(*stream));
                 let line = last_line(envelope, &end, reading.sent, begun.elapsed());
                 return News::StreamEnd { id, end, line };
             }
@@ -186,7 +186,7 @@ impl PostJob {
             }
             Verdict::Stream(format) => {
                 let stream = response.into_items(format, self.settings.response_limit);
-                Ok(Answer::Stream(stream))
+                Ok(Answer::Stream(Box::new(stream)))
             }
         }
     }
@@ -245,7 +245,7 @@ fn last_line(envelope: &Envelope, end: &AttemptEnd, sent: usize, elapsed: Durati
         Err(_) => "broke off",
     };
     format!(
-        "{}answered bit by bit: it {end} after {} ms, {sent} sent",
+        "{}answered bit by bit: {end} after {} ms, {sent} sent",
         name(envelope),
         elapsed.as_millis()
     )

@@ -27,7 +27,7 @@ use crate::engine::{Budget, Idle, Share};
 const ATTEMPTS: usize = 3;
 
 /// What a response may be. Some services look at it, and send no stream unasked.
-const ACCEPT: &str = "application/json, application/x-ndjson, application/jsonl, text/event-stream";
+const ACCEPT: &str = "application/json,application/x-ndjson,application/jsonl,text/event-stream";
 
 /// What a client has to know.
 #[derive(Clone, Debug)]
