@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import bot as bots
+from harness import behaviours, bot as bots
 from harness.streams import EVENTS, Streams
 from harness.user import SlixmppUser
 from harness.waiting import wait_until
@@ -83,6 +83,14 @@ def test_a_room_gets_it_whole(bot, peers):
     received = room.receive()
     assert (received.body, received.to, received.type) == ("Hello, all", "room@peers.test", "groupchat")
     assert received.child(CORRECTION) is None and received.child(HINT) is None
+
+
+def test_it_takes_an_answer_that_comes_bit_by_bit(bot, peer):
+    bot.behave(behaviours.reply(delta="Hello"))
+    peer.say(bot.jid)
+    received = peer.receive()
+    assert received.error == "cancel/internal-server-error"
+    assert "can only be part of an answer that comes bit by bit" in received.error_text
 
 
 @pytest.mark.parametrize("sent", [True, False])
