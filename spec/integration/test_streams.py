@@ -33,6 +33,7 @@ def asked(bot, peer, streams=None, **attributes):
 @pytest.mark.parametrize("content_type", [LINES, "application/jsonl; charset=utf-8", EVENTS])
 def test_each_item_is_sent_when_it_comes(bot, peer, content_type, chunked):
     stream = asked(bot, peer, Streams(content_type, chunked))
+    assert content_type.partition(";")[0] in bot.request().header("accept").split(",")
     for number in range(3):
         stream.send(body=number)
         received = peer.receive()
