@@ -8,13 +8,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::news::News;
 use super::reading::{Reading, SharedLive};
 use super::response::{self, Verdict};
 use super::{Settings, retry_after};
-use crate::delivery::{
-    Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, Report, Unfinished,
-};
-use crate::engine::{Completions, Job, Weight};
+use crate::delivery::{Attempt, AttemptEnd, AttemptFailure, Complaint, Report};
+use crate::engine::{Completions, Job};
 use crate::http::{Client, ItemStream, Post};
 use crate::ids;
 use crate::mapping::{answer, request};
@@ -31,46 +30,6 @@ pub struct PostJob {
     pub settings: Arc<Settings>,
     /// Where to.
     pub client: Arc<Client>,
-}
-
-/// What comes of it: how it has ended; or an answer bit by bit, from its head to its end.
-pub enum News {
-    /// It has ended.
-    Done {
-        /// The exchange's number.
-        id: ExchangeId,
-        /// How.
-        end: AttemptEnd,
-        /// What there is to tell of it.
-        report: Report,
-    },
-    /// An answer has begun.
-    Head {
-        /// The exchange's number.
-        id: ExchangeId,
-        /// What is to be said if it does not end.
-        unfinished: Arc<dyn Unfinished>,
-        /// What there is to tell of the attempt.
-        report: Report,
-    },
-    /// A part of an answer.
-    Item {
-        /// The exchange's number.
-        id: ExchangeId,
-        /// What to send.
-        reply: Element,
-        /// Held until it is sent.
-        weight: Weight,
-    },
-    /// An answer has ended.
-    StreamEnd {
-        /// The exchange's number.
-        id: ExchangeId,
-        /// How.
-        end: AttemptEnd,
-        /// What there is to tell of it.
-        line: String,
-    },
 }
 
 /// What a service has said to a stanza that it accepts.

@@ -10,6 +10,7 @@ mod client;
 mod driver;
 mod live;
 pub(crate) mod local;
+mod news;
 mod observer;
 mod outage;
 mod reading;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Settings;
-use super::attempt::News;
 use super::live::{Live, TooLong};
+use super::news::News;
 use crate::delivery::{AttemptEnd, AttemptFailure, ExchangeId, NoAnswer, Unfinished};
 use crate::engine::{Completions, Lead};
 use crate::http::{ItemStream, Next};

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::attempt::{News, PostJob};
+use super::attempt::PostJob;
+use super::news::News;
 use super::{Observer, Reflections, Settings};
 use crate::delivery::{Delivery, Effect, Refusal};
 use crate::engine::{Completions, Event, Pool};
