@@ -230,13 +230,19 @@ def test_a_flood_of_items_keeps_nobody_else_waiting(bot, peer, peers):
         assert peer.receive().body == str(number)
 
 
-def test_an_iq_is_answered_in_it(bot, peer):
+def asked_by_iq(bot, peer):
+    """The id of an iq, and the answer that has begun to it."""
     streams = Streams()
     bot.behave(streams)
-    asked = peer.iq(bot.jid)
+    id = peer.iq(bot.jid)
     stream = streams.next()
     stream.send(body="wait")
     assert peer.receive().body == "wait"
+    return id, stream
+
+
+def test_an_iq_is_answered_in_it(bot, peer):
+    asked, stream = asked_by_iq(bot, peer)
     stream.send(stanza="<iq type='result'><done xmlns='urn:example:done'/></iq>")
     answer = peer.receive()
     assert (answer.id, answer.type) == (asked, "result") and answer.child("{urn:example:done}done") is not None
@@ -251,12 +257,7 @@ def test_an_iq_is_answered_in_it(bot, peer):
     (lambda stream: stream.send("{"), "error", "cancel/internal-server-error"),
 ])
 def test_an_iq_without_its_answer_gets_one(bot, peer, how, type, error):
-    streams = Streams()
-    bot.behave(streams)
-    asked = peer.iq(bot.jid)
-    stream = streams.next()
-    stream.send(body="wait")
-    assert peer.receive().body == "wait"
+    asked, stream = asked_by_iq(bot, peer)
     how(stream)
     answer = peer.receive()
     assert (answer.kind, answer.id, answer.type, answer.error) == ("iq", asked, type, error)

@@ -10,6 +10,23 @@ pub mod lead;
 pub mod queue;
 pub mod sync;
 
+use completions::Signal;
+use sync::Flag;
+
+/// The descriptor and the event loop that watches it.
+#[derive(Default)]
+pub struct Watched(pub Flag);
+
+impl Signal for Watched {
+    fn set(&self) {
+        self.0.raise();
+    }
+
+    fn reset(&self) {
+        self.0.lower();
+    }
+}
+
 /// Runs a test in every order. A thread is interrupted at most so many times without having to wait; the
 /// faults of such protocols show with two (Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007).
 pub fn check(interruptions: usize, test: impl Fn() + Send + Sync + 'static) {

@@ -3,23 +3,10 @@
 use std::time::Duration;
 
 use loom::thread;
-use model::check;
-use model::completions::{Completions, Signal};
+use model::completions::Completions;
 use model::lead::{Lead, Weight};
-use model::sync::{Arc, Flag};
-
-#[derive(Default)]
-struct Watched(Flag);
-
-impl Signal for Watched {
-    fn set(&self) {
-        self.0.raise();
-    }
-
-    fn reset(&self) {
-        self.0.lower();
-    }
-}
+use model::sync::Arc;
+use model::{Watched, check};
 
 const EACH: usize = 3;
 
