@@ -24,6 +24,12 @@ bench-subscribers: ## Measure how long 100,000 subscribers of client_proxy hold 
 	@$(MAKE) --no-print-directory all
 	$(BENCHMARK) benches/subscribers.py
 
+.PHONY: bench-streams
+bench-streams: ## Measure what 1,000 answers that grow at the same time cost Prosody's thread
+	@$(PREREQUISITES) cargo cc prosody
+	@$(MAKE) --no-print-directory all
+	$(BENCHMARK) benches/streams.py
+
 MICRO := --manifest-path benches/micro/Cargo.toml --target-dir target/micro
 
 .PHONY: bench-micro

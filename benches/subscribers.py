@@ -9,7 +9,6 @@ import argparse
 import collections
 import hashlib
 import multiprocessing
-import threading
 import time
 
 from harness.client import Component
@@ -17,10 +16,10 @@ from harness.config import component, external_component, literal
 from harness.prosody import Prosody
 from harness.target import PASSWORD, TargetClient
 from server import SECRET, Server
+from waits import Waits
 
 PROXY, SERVICE = "proxy.bench.test", "service@localhost"
 EVERYBODY, ASKER = "everybody.bench.test", "asker.bench.test"
-PAUSE = 0.001  # seconds
 
 
 class Everybody(Component):
@@ -39,30 +38,6 @@ def receive_all(told, connected, port):
     everybody = Everybody(told, port, EVERYBODY, SECRET)
     connected.set()
     everybody.closed.wait()
-
-
-class Waits(threading.Thread):
-    """How long each of many small requests waits, one after the other."""
-
-    def __init__(self, peer):
-        super().__init__(daemon=True)
-        self._peer, self._ended = peer, threading.Event()
-        self.longest = []
-
-    def run(self):
-        while not self._ended.is_set():
-            asked = time.perf_counter()
-            self._peer.iq("localhost", "<ping xmlns='urn:xmpp:ping'/>")
-            self._peer.receive()
-            self.longest.append(time.perf_counter() - asked)
-            time.sleep(PAUSE)
-
-    def end(self):
-        self._ended.set()
-        self.join()
-        waits = sorted(1000 * wait for wait in self.longest)
-        return (f"{len(waits)} requests: p50 {waits[len(waits) // 2]:.1f} ms,"
-                f" p99 {waits[len(waits) * 99 // 100]:.1f} ms, longest {waits[-1]:.1f} ms")
 
 
 def store(directory, count):

@@ -49,7 +49,7 @@ mod engine;
 /// What each target in fuzz/ plays its input against.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    pub use crate::http::properties::{chunks, head};
+    pub use crate::http::properties::{chunks, head, items};
     pub use crate::mapping::properties::answer;
     pub use crate::stanza::properties::{jid, xml};
 }

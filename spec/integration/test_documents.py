@@ -10,6 +10,7 @@ from harness.behaviours import respond
 from harness.client import Component
 from harness.installation import document
 from harness.prosody import COMPONENT_SECRET
+from harness.streams import EVENTS, LINES
 from limits import needs_metrics
 
 OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
@@ -91,6 +92,20 @@ def test_every_reply_is_sent(bot, users, rooms, answer):
         else:
             assert received.type == whole.get("type")
             assert stanzas.canonical(received.element)[3] == stanzas.canonical(whole)[3]
+
+
+@pytest.mark.parametrize("kind, media_type, expected", [
+    ("jsonl", LINES, None),
+    ("sse", EVENTS, ["Tomorrow in Tokyo: sunny, 24 °C"]),
+])
+def test_every_answer_that_comes_bit_by_bit(bot, users, kind, media_type, expected):
+    [shown] = re.findall(rf"^``` \{{\.{kind}\}}\n(.*?)^```$", MANUAL, re.M | re.S)
+    bot.behave(respond(200, shown, media_type))
+    alice = users.peer("alice@example.com/phone")
+    alice.say(f"weather@{BOT_HOST}", "Tokyo, tomorrow")
+    for body in expected or [json.loads(line)["body"] for line in shown.splitlines()]:
+        assert alice.receive().body == body
+    assert bot.everything_for(alice) == []
 
 
 @needs_metrics

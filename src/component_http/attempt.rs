@@ -1,4 +1,4 @@
-//! One attempt to deliver a stanza: encode, POST, judge, decode.
+//! One attempt to deliver a stanza: encode, POST, judge, decode, or go on [`reading`](super::reading).
 //!
 //! It is prepared on the main thread and made by a worker. Its exchange is concluded on the main thread,
 //! where it ends exactly once, whoever concludes it first: the worker, the clock or the end of the
@@ -8,14 +8,16 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::news::News;
+use super::reading::{Reading, SharedLive};
 use super::response::{self, Verdict};
 use super::{Settings, retry_after};
-use crate::delivery::{Attempt, AttemptEnd, AttemptFailure, Complaint, ExchangeId, Report};
-use crate::engine::Job;
-use crate::http::{Client, Post};
+use crate::delivery::{Attempt, AttemptEnd, AttemptFailure, Complaint, Report};
+use crate::engine::{Completions, Job};
+use crate::http::{Client, ItemStream, Post};
 use crate::ids;
 use crate::mapping::{answer, request};
-use crate::stanza::{Envelope, Stanza};
+use crate::stanza::{Element, Envelope, Stanza};
 
 /// What a worker needs to make an attempt.
 #[derive(Debug)]
@@ -32,27 +34,22 @@ pub struct PostJob {
     pub service: Option<Arc<str>>,
 }
 
-/// What comes of it.
-#[derive(Debug)]
-pub struct Done {
-    /// The exchange's number.
-    pub id: ExchangeId,
-    /// How the attempt ended.
-    pub end: AttemptEnd,
-    /// What there is to tell of it.
-    pub report: Report,
+/// What a service has said to a stanza that it accepts.
+enum Answer {
+    /// All of it.
+    Whole(Vec<Element>),
+    /// That it comes bit by bit.
+    Stream(Box<ItemStream>),
 }
 
 impl Job for PostJob {
-    type Done = Done;
+    type Done = News;
 
     /// Takes as long as it takes, up to the time-out. Nothing is sent for an exchange that has ended before.
-    ///
-    /// A panic becomes [`AttemptFailure::Fault`]: the sender is told, and the worker lives on.
-    fn run(self) -> Done {
+    fn run(self, done: &Completions<News>) -> News {
         let id = self.attempt.id;
         let Some(stanza) = self.attempt.stanza.upgrade() else {
-            return Done {
+            return News::Done {
                 id,
                 end: Err(AttemptFailure::NotMade),
                 report: Report::default(),
@@ -60,28 +57,49 @@ impl Job for PostJob {
         };
         let begun = Instant::now();
         let mut seen = Seen::default();
-        let end = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(&stanza, &mut seen)))
-            .unwrap_or_else(|panic| {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                Err(AttemptFailure::Fault(
-                    text.unwrap_or_else(|| "a panic without a message".to_owned()),
-                ))
-            });
+        let answer = caught(|| self.ask(&stanza, &mut seen));
         let envelope = &stanza.envelope;
         let report = Report {
-            line: self.line(envelope, seen.status, &end, begun.elapsed()),
+            line: self.line(envelope, seen.status, &answer, begun.elapsed()),
             complaint: seen.not_taken.map(|trouble| Complaint {
                 about: envelope.to_string(),
                 trouble,
             }),
         };
-        Done { id, end, report }
+        let end = match answer {
+            Ok(Answer::Whole(replies)) => Ok(replies),
+            Ok(Answer::Stream(stream)) => {
+                let live = Arc::new(SharedLive::new(self.settings.response_limit));
+                let unfinished = Arc::clone(&live) as _;
+                done.push(News::Head {
+                    id,
+                    unfinished,
+                    report,
+                });
+                let mut reading = Reading::new(id, &stanza, &self.settings, &live, done, begun);
+                let end = caught(|| reading.read(*stream));
+                let line = last_line(envelope, &end, reading.sent, begun.elapsed());
+                return News::StreamEnd { id, end, line };
+            }
+            Err(failure) => Err(failure),
+        };
+        News::Done { id, end, report }
     }
 }
 
+/// A panic becomes [`AttemptFailure::Fault`]: the sender is told, and the worker lives on.
+fn caught<T>(act: impl FnOnce() -> Result<T, AttemptFailure>) -> Result<T, AttemptFailure> {
+    panic::catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(AttemptFailure::Fault(
+            text.unwrap_or_else(|| "a panic without a message".to_owned()),
+        ))
+    })
+}
+
 impl PostJob {
-    fn deliver(&self, stanza: &Stanza, seen: &mut Seen) -> AttemptEnd {
+    fn ask(&self, stanza: &Stanza, seen: &mut Seen) -> Result<Answer, AttemptFailure> {
         let envelope = &stanza.envelope;
         let body = request::encode(stanza);
         let post = Post {
@@ -108,12 +126,22 @@ impl PostJob {
                 let had_body = response.discard()?;
                 seen.not_taken = (response.status() == 200 && had_body)
                     .then(|| response::not_taken(response.content_type().as_deref()));
-                Ok(answer::acknowledge(envelope))
+                Ok(Answer::Whole(answer::acknowledge(envelope)))
             }
             Verdict::Replies => {
                 let body = response.read(self.settings.response_limit)?;
                 answer::replies(envelope, &body, &self.settings.rules(), &mut ids::fresh)
+                    .map(Answer::Whole)
                     .map_err(AttemptFailure::Unusable)
+            }
+            // Whatever it says, nobody may be told.
+            Verdict::Stream(_) if !envelope.is_answerable() => {
+                response.discard()?;
+                Ok(Answer::Whole(Vec::new()))
+            }
+            Verdict::Stream(format) => {
+                let stream = response.into_items(format, self.settings.response_limit);
+                Ok(Answer::Stream(Box::new(stream)))
             }
         }
     }
@@ -123,16 +151,16 @@ impl PostJob {
         &self,
         envelope: &Envelope,
         status: Option<u16>,
-        end: &AttemptEnd,
+        answer: &Result<Answer, AttemptFailure>,
         elapsed: Duration,
     ) -> String {
-        let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
-        let answer = match status {
+        let answered = match status {
             Some(status) => format!("status {status}"),
             None => "no answer".to_owned(),
         };
-        let end = match end {
-            Ok(stanzas) => format!("{} to send", stanzas.len()),
+        let end = match answer {
+            Ok(Answer::Whole(stanzas)) => format!("{} to send", stanzas.len()),
+            Ok(Answer::Stream(_)) => "more to come".to_owned(),
             Err(_) => "failed".to_owned(),
         };
         let again = match self.attempt.number {
@@ -144,9 +172,8 @@ impl PostJob {
             .as_ref()
             .map(|service| format!(" to {service}"));
         format!(
-            "{} {}POSTed{}{again}: {answer} in {} ms, {end}",
-            envelope.kind.as_str(),
-            id.unwrap_or_default(),
+            "{}POSTed{}{again}: {answered} in {} ms, {end}",
+            name(envelope),
             place.unwrap_or_default(),
             elapsed.as_millis()
         )
@@ -169,4 +196,22 @@ impl PostJob {
 struct Seen {
     status: Option<u16>,
     not_taken: Option<String>,
+}
+
+/// What there is to tell of an answer that came bit by bit.
+fn last_line(envelope: &Envelope, end: &AttemptEnd, sent: usize, elapsed: Duration) -> String {
+    let end = match end {
+        Ok(_) => "ended",
+        Err(_) => "broke off",
+    };
+    format!(
+        "{}answered bit by bit: {end} after {} ms, {sent} sent",
+        name(envelope),
+        elapsed.as_millis()
+    )
+}
+
+fn name(envelope: &Envelope) -> String {
+    let id = envelope.id.as_ref().map(|id| format!("{id:?} "));
+    format!("{} {}", envelope.kind.as_str(), id.unwrap_or_default())
 }

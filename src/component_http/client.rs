@@ -24,7 +24,7 @@ pub fn clients(settings: &Settings) -> Result<Vec<Client>, OptionError> {
         user_agent: USER_AGENT,
         headers: service.headers.clone(),
         signer: service.signer.clone(),
-        timeout: settings.timeout,
+        longest: settings.timeout + settings.stream_timeout,
         connect_timeout: service.connect_timeout,
         connections: settings.concurrency,
         response_limit: settings.response_limit,

@@ -1,15 +1,19 @@
 //! A component written as a web service: which stanzas are POSTed, as what, and what the answer means.
 //!
 //! What a stanza is as JSON, and which stanzas an answer stands for, says [`mapping`](crate::mapping); what
-//! its status means, [`response`]. The [`attempt`], which a worker makes, puts it together and has it POSTed;
+//! its status means, [`response`]. The [`attempt`], which a worker makes, puts it together and has it POSTed, and
+//! goes on [`reading`] if the answer comes bit by bit, be it a message that grows ([`live`]);
 //! the [`driver`] has attempts made, as [`delivery`](crate::delivery) decides.
 
 mod attempt;
 mod client;
 mod driver;
+mod live;
 pub(crate) mod local;
+mod news;
 mod observer;
 mod outage;
+mod reading;
 mod reflections;
 mod response;
 mod retry_after;

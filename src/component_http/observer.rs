@@ -36,6 +36,13 @@ impl Observer {
                 let ended = self.outages.ended(&service, now);
                 batch.notes.extend(ended.map(Note::info));
             }
+            Event::StreamEnded(line) => batch.notes.push(Note::debug(line)),
+            Event::BrokenOff { envelope, failure } => {
+                let trouble = format!("the answer broke off: {failure}");
+                batch
+                    .notes
+                    .push(self.warn(&envelope.to_string(), trouble, now));
+            }
             Event::WentDown { service, failure } => {
                 batch.notes.push(Note {
                     level: Level::Down,

@@ -1,6 +1,7 @@
 //! What the head of a web service's answer means.
 
-use crate::mapping::media_type::is_json;
+use crate::http::ItemFormat;
+use crate::mapping::media_type::{essence, is_json};
 
 /// What the head of a response says about its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub enum Verdict {
     Accepted,
     /// The body may hold replies.
     Replies,
+    /// The stanza is accepted, and replies come item by item.
+    Stream(ItemFormat),
     /// The stanza is not accepted.
     Failed,
 }
@@ -17,8 +20,19 @@ pub enum Verdict {
 pub fn judge(status: u16, content_type: Option<&str>) -> Verdict {
     match status {
         200 if content_type.is_some_and(is_json) => Verdict::Replies,
+        200 if let Some(format) = content_type.and_then(item_format) => Verdict::Stream(format),
         200..=299 => Verdict::Accepted,
         _ => Verdict::Failed,
+    }
+}
+
+/// How the items of a body of that media type are told apart, if it is one that has items. The first two names
+/// are in use for the same thing, and registered is neither.
+fn item_format(content_type: &str) -> Option<ItemFormat> {
+    match essence(content_type).as_str() {
+        "application/x-ndjson" | "application/jsonl" => Some(ItemFormat::Lines),
+        "text/event-stream" => Some(ItemFormat::Events),
+        _ => None,
     }
 }
 
@@ -60,6 +74,15 @@ mod tests {
             assert_eq!(judge(200, Some(json)), Verdict::Replies, "{json}");
             assert_eq!(judge(201, Some(json)), Verdict::Accepted);
             assert_eq!(judge(404, Some(json)), Verdict::Failed);
+        }
+        for (stream, format) in [
+            ("application/x-ndjson", ItemFormat::Lines),
+            ("Application/JSONL; charset=utf-8", ItemFormat::Lines),
+            ("text/event-stream;charset=utf-8", ItemFormat::Events),
+        ] {
+            assert_eq!(judge(200, Some(stream)), Verdict::Stream(format));
+            assert_eq!(judge(201, Some(stream)), Verdict::Accepted);
+            assert_eq!(judge(500, Some(stream)), Verdict::Failed);
         }
         for other in [
             "text/json",

@@ -60,11 +60,13 @@ impl Delivery {
         }
     }
 
-    /// Ends an exchange that has no answer, wherever it is.
+    /// Ends an exchange that has no answer, or not the whole of one, wherever it is.
     pub(super) fn end(&mut self, id: ExchangeId, failure: Failure) {
+        let mut stream = None;
         if let Some(exchange) = self.exchanges.get_mut(&id)
             && exchange.state == State::InFlight
         {
+            stream = exchange.stream.take();
             let abandoned = Abandoned {
                 backend: exchange.backend,
                 sender: exchange.sender,
@@ -72,7 +74,14 @@ impl Delivery {
             };
             self.abandoned.insert(id, abandoned);
         }
-        self.conclude(id, failure);
+        match stream {
+            None => self.conclude(id, failure),
+            Some(stream) => {
+                if let Some(stanza) = self.remove(id) {
+                    self.break_off(into_envelope(stanza), &stream, failure);
+                }
+            }
+        }
     }
 
     fn conclude(&mut self, id: ExchangeId, failure: Failure) {

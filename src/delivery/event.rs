@@ -18,12 +18,21 @@ pub enum Effect {
 /// Something that has happened.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An attempt has ended. What became of its exchange follows.
+    /// An attempt has ended, or its answer has begun to come. What became of its exchange follows.
     Attempted(Report),
     /// A service has accepted a stanza. The replies follow.
     Accepted {
         /// Its URL, without secrets.
         service: Arc<str>,
+    },
+    /// An answer that comes bit by bit has ended. Holds a line for whoever looks for something.
+    StreamEnded(String),
+    /// An answer that comes bit by bit goes on no more, before its end. Its stanza was accepted.
+    BrokenOff {
+        /// What was answered.
+        envelope: Envelope,
+        /// Why.
+        failure: Failure,
     },
     /// A service is down: there is one attempt at a time, and pauses between them, until it answers.
     WentDown {

@@ -7,6 +7,7 @@ use super::backends::BackendId;
 use super::lanes::Conversation;
 use super::retry::Spent;
 use super::senders::SenderId;
+use super::stream::Stream;
 use super::{AttemptFailure, Failure, Refusal};
 use crate::stanza::{Element, Stanza};
 
@@ -34,6 +35,8 @@ pub(super) struct Exchange {
     pub(super) left: Option<BackendId>,
     /// Its conversation, if that may go to another backend once its attempt has ended.
     pub(super) conversation: Option<Conversation>,
+    /// The answer that has begun, if it comes bit by bit.
+    pub(super) stream: Option<Stream>,
 }
 
 /// What is kept of an attempt in flight whose exchange has ended.

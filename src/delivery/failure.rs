@@ -68,6 +68,10 @@ pub enum NoAnswer {
     NoConnection(String),
     /// Happens when the time for the attempt is over.
     TimedOut,
+    /// Happens when the next part of an answer that comes bit by bit takes too long.
+    Stalled,
+    /// Happens when an answer that comes bit by bit takes too long in all.
+    Endless,
     /// Happens when the connection ends before the response does. Holds the reason for the log.
     ConnectionLost(String),
     /// Happens when what comes back is not HTTP. Holds the reason for the log.
@@ -197,7 +201,7 @@ impl AttemptFailure {
 impl NoAnswer {
     fn to_error(&self) -> StanzaError {
         match self {
-            NoAnswer::TimedOut => {
+            NoAnswer::TimedOut | NoAnswer::Stalled | NoAnswer::Endless => {
                 TIMEOUT.with_text("The service behind this address did not answer in time")
             }
             NoAnswer::NoConnection(_) | NoAnswer::ConnectionLost(_) | NoAnswer::NotHttp(_) => {
@@ -267,6 +271,12 @@ impl fmt::Display for NoAnswer {
                 write!(f, "no connection to the service: {reason}")
             }
             NoAnswer::TimedOut => f.write_str("the service did not answer in time"),
+            NoAnswer::Stalled => {
+                f.write_str("the next item did not come in time (component_post_timeout)")
+            }
+            NoAnswer::Endless => {
+                f.write_str("it did not end in time (component_post_stream_timeout)")
+            }
             NoAnswer::ConnectionLost(reason) => {
                 write!(f, "connection to the service lost: {reason}")
             }

@@ -13,6 +13,9 @@
 //!              └ refused ─────────────────────────────────────┘
 //! ```
 //!
+//! The answer to an attempt may also come bit by bit, in a [`stream`]: it stays in flight then, from
+//! [`Delivery::handle_head`] to [`Delivery::handle_stream_end`].
+//!
 //! No call does more than what a few exchanges cost, however many there are: time-outs, an outage and the
 //! end are worked off one exchange at a time, by whoever polls the effects. For the same reason everything
 //! here that grows with the exchanges is a B-tree or a slab. Their worst case is their ordinary one: no table
@@ -33,6 +36,7 @@ mod outage;
 mod retry;
 mod routing;
 mod senders;
+mod stream;
 mod whereabouts;
 
 #[cfg(test)]
@@ -53,6 +57,7 @@ pub use exchange::{Attempt, AttemptEnd, ExchangeId};
 pub use failure::{AttemptFailure, Failure, NoAnswer, Refusal};
 pub use retry::RetryPolicy;
 pub use senders::Load;
+pub use stream::Unfinished;
 
 use crate::stanza::{Envelope, Kind, Stanza, jid};
 use backend::Backend;
@@ -206,6 +211,7 @@ impl Delivery {
             last_failure: None,
             left: None,
             conversation: None,
+            stream: None,
         });
         self.exchanges.insert(id, exchange);
     }

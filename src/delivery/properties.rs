@@ -23,6 +23,10 @@ enum Happening {
     },
     /// Workers ask for so many attempts.
     Attempts(usize),
+    /// The answer to the attempt at this place among those in flight begins, and comes bit by bit.
+    Head(usize),
+    /// A bit of it comes.
+    Item(usize),
     /// The attempt at this place among those in flight ends.
     End {
         which: usize,
@@ -111,6 +115,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         }),
         20 => (1..8usize).prop_map(Happening::Attempts),
         20 => (any::<usize>(), end).prop_map(|(which, end)| Happening::End { which, end }),
+        5 => any::<usize>().prop_map(Happening::Head),
+        10 => any::<usize>().prop_map(Happening::Item),
         10 => prop_oneof![0..20u64, 200..2000u64].prop_map(Happening::Pause),
         10 => (1..20usize).prop_map(Happening::Effects),
         3 => (limits(), plan()).prop_map(|(limits, plan)| Happening::Reload(limits, plan)),

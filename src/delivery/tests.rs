@@ -3,6 +3,7 @@
 mod backends;
 mod fairness;
 mod retries;
+mod streams;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,12 +1,13 @@
 //! Threads beside Prosody's own, and the way there and back: what is done on them does not matter here.
 //!
 //! A [`Job`] goes to a worker of the [`Pool`] through the `queue`, and what comes of it back through
-//! [`Completions`], whose file descriptor wakes Prosody's event loop. A [`Share`] says how many connections
-//! the jobs for a service may have open.
+//! [`Completions`], whose file descriptor wakes Prosody's event loop. A [`Lead`] keeps a job from making more than
+//! that loop takes. A [`Share`] says how many connections the jobs for a service may have open.
 
 mod budget;
 mod completions;
 mod event;
+mod lead;
 mod ledger;
 mod permits;
 mod pool;
@@ -19,6 +20,7 @@ pub mod threads;
 
 pub use self::budget::Budget;
 pub use self::event::Event;
+pub use self::lead::{Lead, Weight};
 pub use self::permits::{Idle, Permit, Share};
 pub use self::pool::Pool;
 
@@ -30,6 +32,7 @@ pub trait Job: Send + 'static {
     /// What comes of it.
     type Done: Send + 'static;
 
-    /// Does it, on a worker. Must not panic: the worker would be lost.
-    fn run(self) -> Self::Done;
+    /// Does it, on a worker, and returns what comes of it last; what comes of it before goes straight to
+    /// `done`. Must not panic: the worker would be lost.
+    fn run(self, done: &Completions<Self::Done>) -> Self::Done;
 }

@@ -154,7 +154,7 @@ impl<J: Job> Shared<J> {
             // Another task may have counted on this worker.
             self.wake_scaler_if_short(load);
             let begun = Instant::now();
-            let done = job.run();
+            let done = job.run(&self.completions);
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.shortest.fetch_min(micros, SeqCst);
             self.completions.push(done);

@@ -18,12 +18,16 @@ use super::proxy::Proxy;
 use super::resolver::CachingResolver;
 use super::response::Response;
 use super::sign::Signer;
+use super::timeout;
 use super::tls::{Roots, TlsConnector, TlsFileError, TlsFiles};
 use crate::engine::{Budget, Idle, Share};
 
 /// How often a request is sent at most. A connection that the service closes at the moment of its use is
 /// rare; several in a row are a service in trouble.
 const ATTEMPTS: usize = 3;
+
+/// What a response may be. Some services look at it, and send no stream unasked.
+const ACCEPT: &str = "application/json,application/x-ndjson,application/jsonl,text/event-stream";
 
 /// What the clients of a component have to know, beside where to POST.
 #[derive(Clone, Debug)]
@@ -34,8 +38,8 @@ pub struct Config {
     pub headers: Headers,
     /// Who signs them, if they are signed.
     pub signer: Option<Signer>,
-    /// For a whole request with its response, as a rule.
-    pub timeout: Duration,
+    /// For a whole request with its response at most, be that a stream.
+    pub longest: Duration,
     /// For opening a connection, TLS included.
     pub connect_timeout: Duration,
     /// Connections that are kept for later requests at most.
@@ -53,7 +57,6 @@ pub struct Config {
 pub struct Client {
     url: String,
     caller: Caller,
-    timeout: Duration,
     agent: Agent,
     resolver: CachingResolver,
     share: Arc<Share>,
@@ -80,13 +83,13 @@ impl Client {
     fn new(endpoint: &Endpoint, config: &Config, roots: Arc<Roots>, share: Share) -> Self {
         let agent_config = Agent::config_builder()
             .user_agent(config.user_agent)
-            .accept("application/json")
+            .accept(ACCEPT)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             // Ours is none of ureq's, and none of the environment's.
             .proxy(None)
-            .timeout_global(Some(config.timeout))
+            .timeout_global(Some(config.longest))
             .timeout_resolve(Some(config.connect_timeout))
             .timeout_connect(Some(config.connect_timeout))
             .max_idle_age(MAX_IDLE)
@@ -111,7 +114,6 @@ impl Client {
         Client {
             caller: Caller::new(endpoint, config.headers.clone(), config.signer.clone()),
             url: endpoint.url.clone(),
-            timeout: config.timeout,
             agent,
             resolver,
             share,
@@ -131,31 +133,21 @@ impl Client {
         let head = head.map_err(ureq::Error::from)?;
         let mut attempt = 1;
         loop {
-            match self
-                .post_once(post, &head, deadline)
-                .map_err(TransportError::from)
-            {
+            let result = timeout::within(deadline, || self.post_once(post, &head));
+            match result.map_err(TransportError::from) {
                 Err(TransportError::Undelivered(_)) if attempt < ATTEMPTS => attempt += 1,
-                result => return result.map(Response::new),
+                result => {
+                    return result.map(|response| Response::new(response, deadline));
+                }
             }
         }
     }
 
-    fn post_once(
-        &self,
-        post: &Post,
-        head: &HeaderMap,
-        deadline: Instant,
-    ) -> Result<HttpResponse<Body>, ureq::Error> {
+    fn post_once(&self, post: &Post, head: &HeaderMap) -> Result<HttpResponse<Body>, ureq::Error> {
         let mut request = self.agent.post(&self.url);
         // There are none if the URL is none, which is told when the request is sent.
         if let Some(headers) = request.headers_mut() {
             headers.extend(head.clone());
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        // The agent's own time-out serves whoever has the whole time before him.
-        if self.timeout - left.min(self.timeout) > Duration::from_millis(5) {
-            request = request.config().timeout_global(Some(left)).build();
         }
         request.send(post.body)
     }
@@ -180,9 +172,9 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::thread;
 
     use super::*;
@@ -195,41 +187,51 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let service = thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            let mut request = Vec::new();
-            while !request.ends_with(b"{}") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                request.push(byte[0]);
-            }
+            let request = read_request(&mut stream);
             stream.write_all(answer).unwrap();
-            String::from_utf8(request).unwrap()
+            request
         });
         let result = post_to(&format!("http://me:secret@{address}/path"));
         (result, service.join().unwrap())
     }
 
-    fn post_to(url: &str) -> Result<Vec<u8>, TransportError> {
+    /// Reads a request whose body is `{}`.
+    pub(in crate::http) fn read_request(stream: &mut TcpStream) -> String {
+        let mut request = Vec::new();
+        while !request.ends_with(b"{}") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        String::from_utf8(request).unwrap()
+    }
+
+    /// What POSTs to that URL.
+    pub(in crate::http) fn client(url: &str) -> Client {
         let config = Config {
             user_agent: "test",
             headers: Headers::new([("X-Key", "käse")]).unwrap(),
             signer: None,
-            timeout: LONG,
+            longest: LONG,
             connect_timeout: LONG,
             connections: 1,
             response_limit: 5,
             proxy: None,
             tls_files: TlsFiles::default(),
         };
+        let endpoint = Endpoint::parse(url).unwrap();
+        Client::of_component(&[endpoint], &config)
+            .unwrap()
+            .remove(0)
+    }
+
+    fn post_to(url: &str) -> Result<Vec<u8>, TransportError> {
         let post = Post {
             id: "k1",
             body: b"{}",
             timeout: LONG,
         };
-        let endpoint = Endpoint::parse(url).unwrap();
-        let client = Client::of_component(&[endpoint], &config)
-            .unwrap()
-            .remove(0);
-        let response = client.post(&post);
+        let response = client(url).post(&post);
         response.and_then(|mut response| response.read(5))
     }
 

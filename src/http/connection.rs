@@ -25,7 +25,7 @@ pub(super) struct Connection<W> {
     buffers: SocketBuffers,
     /// Bytes of a body that are of use.
     body_limit: usize,
-    /// Bytes that have come back since the request was begun.
+    /// Bytes that have come back since the request was begun; of a stream, since it was last of use.
     received: u64,
     /// When the last of them came.
     last_received: Instant,
@@ -65,7 +65,8 @@ impl<W: Wire> Connection<W> {
             return Err(Broken::NeverDelivered.into());
         }
         self.begun = true;
-        self.wire.send(self.buffers.held(), timeout)?;
+        self.wire
+            .send(self.buffers.held(), timeout::shortened(timeout))?;
         self.buffers.clear_held();
         Ok(())
     }
@@ -109,7 +110,12 @@ impl<W: Wire> Transport for Connection<W> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.flush(timeout)?;
         self.buffers.release();
-        let deadline = Instant::now() + *timeout::shortened(timeout).after;
+        let timeout = timeout::shortened(timeout);
+        let deadline = Instant::now() + *timeout.after;
+        if timeout::is_of_stream() {
+            // It may go on for ever, as long as there is something in it.
+            self.received = self.received.min(1);
+        }
         let before = self.buffers.input().len();
         // Of chunks, what comes in may be nothing that is of use.
         while self.buffers.input().len() == before {

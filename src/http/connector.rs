@@ -1,16 +1,17 @@
 //! How ureq gets a TCP connection.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
-use ureq::{Error, Timeout};
 
 use super::broken::Broken;
 use super::connection::Connection;
 use super::opening;
 use super::proxy::Proxy;
 use super::socket::Socket;
+use super::timeout;
 use crate::engine::Share;
 
 /// Opens connections.
@@ -32,19 +33,21 @@ impl Connector<()> for SocketConnector {
         details: &ConnectionDetails,
         _: Option<()>,
     ) -> Result<Option<Self::Out>, Error> {
-        if details.timeout.after.is_zero() {
-            return Err(Error::Timeout(details.timeout.reason));
+        let timeout = timeout::shortened(details.timeout);
+        if timeout.after.is_zero() {
+            return Err(Error::Timeout(timeout.reason));
         }
         // To wait for a permit counts for the whole exchange, not as connecting.
-        let end = Instant::now() + time_left(details);
+        let end = Instant::now() + timeout::left().unwrap_or(*timeout.after);
         let permit = self.share.take(end)?;
         let deadline = end.min(Instant::now() + *details.timeout.after);
-        let stream = opening::connect(details, deadline).map_err(|error| self.blame(error))?;
+        let stream = opening::connect(details, deadline, timeout.reason)
+            .map_err(|error| self.blame(error))?;
         stream.set_nodelay(true)?;
         let mut socket = Socket::new(stream, Some(permit));
         (details.register_shutdown)(socket.interrupt())?;
         if let Some(proxy) = &self.proxy {
-            proxy.open_tunnel(&mut socket, details.uri, deadline, details.timeout)?;
+            proxy.open_tunnel(&mut socket, details.uri, deadline, timeout)?;
         }
         Ok(Some(Connection::new(socket, self.body_limit)))
     }
@@ -57,14 +60,5 @@ impl SocketConnector {
             Error::Io(error) if self.proxy.is_some() => Broken::NoProxy(error).into(),
             error => error,
         }
-    }
-}
-
-/// What is left for the exchange.
-fn time_left(details: &ConnectionDetails) -> Duration {
-    let connecting = *details.timeout.after;
-    match details.timeout.reason {
-        Timeout::Global => connecting,
-        _ => details.config.timeouts().global.unwrap_or(connecting),
     }
 }

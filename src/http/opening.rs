@@ -16,17 +16,21 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, connect as begin, socket,
 };
-use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, ShutdownHandle};
+use ureq::{Error, Timeout};
 
 /// Tries one address after the other until then, each with an equal share of the time that is left.
-pub(super) fn connect(details: &ConnectionDetails, deadline: Instant) -> Result<TcpStream, Error> {
+pub(super) fn connect(
+    details: &ConnectionDetails,
+    deadline: Instant,
+    reason: Timeout,
+) -> Result<TcpStream, Error> {
     let count = details.addrs.len() as u32;
     let mut last = Error::HostNotFound;
     for (tried, address) in (0..).zip(details.addrs.iter()) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Error::Timeout(details.timeout.reason));
+            return Err(Error::Timeout(reason));
         }
         let opening = Arc::new(Opening::new(address)?);
         let interrupt: Weak<dyn ShutdownHandle> = Arc::downgrade(&opening) as _;
@@ -34,7 +38,7 @@ pub(super) fn connect(details: &ConnectionDetails, deadline: Instant) -> Result<
         match opening.finish(address, left / (count - tried)) {
             Ok(()) => return Opening::into_stream(opening).map_err(Error::Io),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                last = Error::Timeout(details.timeout.reason);
+                last = Error::Timeout(reason);
             }
             Err(error) => last = error.into(),
         }

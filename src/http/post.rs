@@ -16,7 +16,7 @@ pub struct Post<'a> {
     pub id: &'a str,
     /// The JSON.
     pub body: &'a [u8],
-    /// For the whole of it, the response's body included.
+    /// For the whole of it, the response's body included unless that is a stream.
     pub timeout: Duration,
 }
 

@@ -4,6 +4,7 @@ use httparse::{EMPTY_HEADER, Response, Status};
 
 use super::chunks::Chunks;
 use super::head::Head;
+use super::items::{ItemFormat, Items};
 
 /// A head says the same whatever follows it.
 pub fn head(octets: &[u8]) {
@@ -26,6 +27,33 @@ pub fn chunks(coded: &[u8]) {
     if !is_broken {
         assert_eq!(simplified([&plain[..]]), (plain.clone(), false));
     }
+}
+
+/// The items of a body are the same in whatever pieces it comes, and none is empty or longer than it may be.
+pub fn items(body: &[u8]) {
+    const LIMIT: usize = 24;
+    let piece = body.first().map_or(1, |byte| usize::from(byte % 7) + 2);
+    for format in [ItemFormat::Lines, ItemFormat::Events] {
+        let all = taken([body], format, LIMIT);
+        assert!(all.0.iter().all(|item| (1..=LIMIT).contains(&item.len())));
+        for length in [1, piece] {
+            assert_eq!(taken(body.chunks(length), format, LIMIT), all);
+        }
+    }
+}
+
+/// The items, and whether it ends with one that is too long, by being done, or inside another one.
+fn taken<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    format: ItemFormat,
+    limit: usize,
+) -> (Vec<Vec<u8>>, [bool; 3]) {
+    let mut items = Items::new(format, limit);
+    pieces.into_iter().for_each(|piece| items.push(piece));
+    items.end();
+    let whole = std::iter::from_fn(|| items.pop()).collect();
+    let end = [items.is_too_long(), items.is_done(), items.is_inside()];
+    (whole, end)
 }
 
 fn simplified<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
@@ -89,6 +117,24 @@ mod tests {
         b"\xFF",
     ];
 
+    const OF_ITEMS: &[&[u8]] = &[
+        b"data",
+        b": ",
+        b":",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"\n\n",
+        b"data: x\n\n",
+        b"event: y",
+        b"[DONE]",
+        b"data: [DONE]\n\n",
+        b"{}",
+        b"\xEF\xBB\xBF",
+        b"",
+        b"0123456789",
+    ];
+
     fn octets(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![9 => soup(pieces), 1 => any::<Vec<u8>>()]
     }
@@ -107,6 +153,11 @@ mod tests {
         #[test]
         fn chunks_come_down_to_one_thing(octets in octets(OF_CHUNKS)) {
             chunks(&octets);
+        }
+
+        #[test]
+        fn items_are_the_same_in_any_pieces(octets in octets(OF_ITEMS)) {
+            items(&octets);
         }
     }
 }

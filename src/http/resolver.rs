@@ -14,6 +14,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use super::timeout;
 use crate::engine::threads;
 
 /// How long an answer counts as fresh. An older one is still used while a new one is fetched, and when
@@ -93,7 +94,7 @@ impl Resolver for CachingResolver {
         };
         let addresses = match name.parse() {
             Ok(address) => vec![address],
-            Err(_) => self.cache.look_up(name, timeout)?,
+            Err(_) => self.cache.look_up(name, timeout::shortened(timeout))?,
         };
         let mut resolved = self.empty();
         // What ureq's type has room for.

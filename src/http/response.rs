@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::Body;
 use ureq::http::{HeaderValue, Response as HttpResponse, Version};
 
 use super::error::TransportError;
 use super::head::Framing;
+use super::items::ItemFormat;
+use super::stream::ItemStream;
 use super::timeout;
 
 /// A body that nobody wants is read up to that many bytes, so that its connection can be used again.
@@ -19,16 +21,20 @@ const DISCARD_TIME: Duration = Duration::from_millis(50);
 
 /// The response to a request.
 #[derive(Debug)]
-pub struct Response(HttpResponse<Body>);
+pub struct Response {
+    response: HttpResponse<Body>,
+    /// When the time for the whole of it is over.
+    deadline: Instant,
+}
 
 impl Response {
-    pub(super) fn new(response: HttpResponse<Body>) -> Self {
-        Response(response)
+    pub(super) fn new(response: HttpResponse<Body>, deadline: Instant) -> Self {
+        Response { response, deadline }
     }
 
     /// Its status.
     pub fn status(&self) -> u16 {
-        self.0.status().as_u16()
+        self.response.status().as_u16()
     }
 
     /// Its `Content-Type`, whatever its parameters are written in.
@@ -42,7 +48,7 @@ impl Response {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let value = self.0.headers().get(name)?;
+        let value = self.response.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()))
     }
 
@@ -52,8 +58,9 @@ impl Response {
     /// If it is longer, the connection fails or the time is over before the body has ended.
     pub fn read(&mut self, limit: usize) -> Result<Vec<u8>, TransportError> {
         let mut body = Vec::new();
-        let mut reader = self.0.body_mut().as_reader().take(limit as u64 + 1);
-        reader.read_to_end(&mut body).map_err(ureq::Error::from)?;
+        let mut reader = self.response.body_mut().as_reader().take(limit as u64 + 1);
+        timeout::within(self.deadline, || reader.read_to_end(&mut body))
+            .map_err(ureq::Error::from)?;
         if body.len() > limit {
             return Err(TransportError::TooLong(limit));
         }
@@ -61,6 +68,12 @@ impl Response {
             return Err(ended_without_a_body());
         }
         Ok(body)
+    }
+
+    /// Its body item by item, each up to so many bytes.
+    pub fn into_items(self, format: ItemFormat, limit: usize) -> ItemStream {
+        let until_close = self.is_until_close();
+        ItemStream::new(self.response.into_body(), format, limit, until_close)
     }
 
     /// Reads a body that nobody wants, so that the connection can be used again. Waits no longer than a
@@ -73,8 +86,7 @@ impl Response {
     pub fn discard(&mut self) -> Result<bool, TransportError> {
         let until_close = self.is_until_close();
         let limit = if until_close { 1 } else { DISCARD_LIMIT };
-        let mut body = self.0.body_mut().as_reader().take(limit);
-        let read = timeout::at_most(DISCARD_TIME, || io::copy(&mut body, &mut io::sink()));
+        let read = discard(self.response.body_mut().as_reader().take(limit));
         match read.map_err(|error| ureq::Error::from(error).into()) {
             Ok(0) if until_close => Err(ended_without_a_body()),
             Err(error @ TransportError::Lost(_)) if until_close => Err(error),
@@ -84,13 +96,20 @@ impl Response {
 
     /// Whether the body ends with the connection.
     fn is_until_close(&self) -> bool {
-        let headers = self.0.headers();
+        let headers = self.response.headers();
         let fields = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let is_http_1_1 = self.0.version() == Version::HTTP_11;
+        let is_http_1_1 = self.response.version() == Version::HTTP_11;
         Framing::of(self.status(), is_http_1_1, fields) == Some(Framing::UntilClose)
     }
 }
 
-fn ended_without_a_body() -> TransportError {
+/// Reads what nobody wants for a moment. Returns how much there was.
+pub(super) fn discard(body: impl Read) -> io::Result<u64> {
+    let mut body = body.take(DISCARD_LIMIT);
+    let until = Instant::now() + DISCARD_TIME;
+    timeout::within(until, || io::copy(&mut body, &mut io::sink()))
+}
+
+pub(super) fn ended_without_a_body() -> TransportError {
     TransportError::Lost("it ended where a body or its length should have been".to_owned())
 }

@@ -109,7 +109,7 @@ fn is_iq_answer(element: &Element) -> bool {
 }
 
 /// Whether a reply is the answer to the iq that was POSTed.
-pub(super) fn answers(element: &Element, request: &Envelope) -> bool {
+pub fn answers(element: &Element, request: &Envelope) -> bool {
     request.is_request()
         && element.name == Kind::Iq.as_str()
         && is_iq_answer(element)

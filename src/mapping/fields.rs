@@ -39,6 +39,9 @@ pub enum Value {
     Number,
 }
 
+/// What an item of an answer that comes bit by bit adds to the body of a message. No stanza has it.
+pub const DELTA: &str = "delta";
+
 const fn field(name: &'static str, place: Place, value: Value) -> Field {
     Field {
         name,

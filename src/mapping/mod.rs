@@ -2,11 +2,12 @@
 //!
 //! What a property stands for is said once, in [`fields`]. A [`request`] tells of a stanza, an [`answer`] is
 //! read `object` by `object`, each of which becomes a stanza in `reply`; and none leaves that does not pass
-//! `check`. What is wrong with one is an [`Unusable`].
+//! `check`. An answer that comes bit by bit is read [`item`] by item. What is wrong with one is an [`Unusable`].
 
 pub mod answer;
 mod check;
 pub mod fields;
+pub mod item;
 pub mod media_type;
 mod object;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,6 @@ mod unusable;
 #[cfg(test)]
 mod unusable_answers;
 
-pub use check::{Rules, Scope};
+pub use check::{Rules, Scope, answers};
 pub use reply::Speaker;
 pub use unusable::{MAX_ELEMENTS_AND_ATTRIBUTES, Unusable};

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use serde_json::value::RawValue;
 
 use super::Unusable;
-use super::fields::{FIELDS, Field, Value};
+use super::fields::{DELTA, FIELDS, Field, Value};
 
 /// An object of the answer. A property that is null counts as absent.
 #[derive(Default)]
@@ -28,6 +28,11 @@ impl<'a> Object<'a> {
     /// Whether it is `{}`.
     fn is_empty(&self) -> bool {
         self.known.is_empty() && !self.has_unknown
+    }
+
+    /// Whether it has that property.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
     }
 
     /// A property that has to be a string.
@@ -79,6 +84,28 @@ fn unusable(error: serde_json::Error) -> Unusable {
     Unusable::Json(error.to_string())
 }
 
+/// The one object of a text, unless that says nothing.
+///
+/// # Errors
+/// If it is anything else.
+pub(super) fn one(json: &str) -> Result<Option<Object<'_>>, Unusable> {
+    let value: &RawValue = serde_json::from_str(json).map_err(unusable)?;
+    if value.get() == "null" {
+        return Ok(None);
+    }
+    Ok(Some(object(value)?).filter(|object| !object.is_empty()))
+}
+
+/// The text of a body.
+///
+/// # Errors
+/// If it is not UTF-8.
+pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
+    // RFC 8259 §8.1 lets a parser ignore a byte order mark, and some frameworks write one.
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    str::from_utf8(body).map_err(|error| Unusable::Json(error.to_string()))
+}
+
 /// Calls `take` with each object of the answer: the one that it is, unless that is empty, or those of its
 /// array.
 ///
@@ -88,9 +115,7 @@ pub(super) fn for_each(
     body: &[u8],
     take: &mut dyn FnMut(Object) -> Result<(), Unusable>,
 ) -> Result<(), Unusable> {
-    // RFC 8259 §8.1 lets a parser ignore a byte order mark, and some frameworks write one.
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let json = str::from_utf8(body).map_err(|error| Unusable::Json(error.to_string()))?;
+    let json = text(body)?;
     if json.trim_ascii().is_empty() {
         return Ok(());
     }
@@ -108,16 +133,7 @@ pub(super) fn for_each(
             None => end.map_err(unusable),
         };
     }
-    let value: &RawValue = serde_json::from_str(json).map_err(unusable)?;
-    if value.get() == "null" {
-        return Ok(());
-    }
-    let object = object(value)?;
-    if object.is_empty() {
-        Ok(())
-    } else {
-        take(object)
-    }
+    one(json)?.map_or(Ok(()), take)
 }
 
 fn object(value: &RawValue) -> Result<Object<'_>, Unusable> {
@@ -192,6 +208,7 @@ impl<'a> Deserialize<'a> for Name {
             FIELDS
                 .iter()
                 .map(|field| field.name)
+                .chain([DELTA])
                 .find(|known| *known == name),
         ))
     }

@@ -209,6 +209,11 @@ mod tests {
                 r#"{"to": "a@b", "kind": "iq", "type": "result"}"#,
                 "the iq does not answer the request",
             ),
+            (
+                r#"{"to": "a@b", "delta": "hi"}"#,
+                "property 'delta': a 'delta' can only be part of an answer that comes bit by bit \
+                 (application/x-ndjson, application/jsonl or text/event-stream)",
+            ),
             ("[]", "there is no stanza in it"),
             ("", "there is no stanza in it"),
         ] {

@@ -2,7 +2,7 @@
 
 use super::Unusable;
 use super::check::{self, Rules};
-use super::fields::{FIELDS, Place};
+use super::fields::{DELTA, FIELDS, Place};
 use super::object::Object;
 use crate::stanza::{Allowance, Element, Envelope, Kind, chars, xml_in};
 
@@ -49,6 +49,9 @@ pub(super) fn build(object: &Object, context: &mut Context) -> Result<Element, U
     if object.count() == 0 {
         return Err(Unusable::NoProperty);
     }
+    if object.has(DELTA) {
+        return Err(Unusable::StrayDelta);
+    }
     let xml = object.string("stanza")?;
     let (kind, element) = match &xml {
         Some(xml) => xml_in::parse_stanza(xml, &mut context.allowance)?,
@@ -58,6 +61,18 @@ pub(super) fn build(object: &Object, context: &mut Context) -> Result<Element, U
         }
     };
     complete(kind, element, xml.is_some(), context)
+}
+
+/// The message that a delta is a part of: checked, and without a body.
+pub(super) fn build_growing(object: &Object, context: &mut Context) -> Result<Element, Unusable> {
+    if object.has("body") || object.has("stanza") {
+        return Err(Unusable::MixedDelta);
+    }
+    context.allowance.take(1 + object.count())?;
+    match from_properties(object, context.origin)? {
+        (Kind::Message, element) => complete(Kind::Message, element, false, context),
+        (Kind::Presence | Kind::Iq, _) => Err(Unusable::MixedDelta),
+    }
 }
 
 /// The stanza with all that is left out filled in, if it may be sent. Of one that somebody wrote as XML no

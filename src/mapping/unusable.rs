@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::fields::DELTA;
 use super::push;
 use crate::stanza::MAX_DEPTH;
 use crate::stanza::allowance::Exhausted;
@@ -46,6 +47,11 @@ pub enum Unusable {
     SecondAnswer,
     /// Happens when a message of a room is answered by an error.
     ErrorToRoom,
+    /// Happens when a `delta` does not come in a stream.
+    StrayDelta,
+    /// Happens when beside a `delta` there is something else that is to be sent, or that changes the message
+    /// which grows.
+    MixedDelta,
     /// Happens when a service speaks first and does not say to whom.
     NoRecipient,
     /// Happens when a service speaks first, to its own component.
@@ -64,6 +70,7 @@ impl Unusable {
             Unusable::UnknownKind => Some("kind"),
             Unusable::Xml(_) => Some("stanza"),
             Unusable::ForeignFrom => Some("from"),
+            Unusable::StrayDelta | Unusable::MixedDelta => Some(DELTA),
             Unusable::NoRecipient | Unusable::ToItself => Some("to"),
             Unusable::TooLong(_)
             | Unusable::TooMany
@@ -108,6 +115,14 @@ impl Unusable {
             Unusable::UnrequestedIq => "the iq does not answer the request",
             Unusable::SecondAnswer => "it answers the iq more than once",
             Unusable::ErrorToRoom => "a message of a room is not answered by an error",
+            Unusable::StrayDelta => {
+                "a 'delta' can only be part of an answer that comes bit by bit \
+                 (application/x-ndjson, application/jsonl or text/event-stream)"
+            }
+            Unusable::MixedDelta => {
+                "beside a 'delta' there is 'body', 'stanza', a kind that is not message, or what the \
+                 first one of its message did not have"
+            }
             Unusable::NoRecipient => push::NO_RECIPIENT,
             Unusable::ToItself => push::TO_ITSELF,
             Unusable::Nothing => push::NOTHING,

@@ -89,6 +89,16 @@ fn what_has_no_property_of_a_reply() {
 }
 
 #[test]
+fn a_part_of_a_text_in_an_answer_that_is_whole() {
+    for body in [
+        r#"{"delta": "Geheimnis"}"#,
+        r#"[{"body": "good"}, {"delta": "Geheimnis", "body": "good"}]"#,
+    ] {
+        assert_eq!(unusable(body), Unusable::StrayDelta, "{body}");
+    }
+}
+
+#[test]
 fn characters_that_xml_forbids() {
     for property in ["body", "subject", "id", "type", "lang"] {
         for character in [

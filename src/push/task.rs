@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fingerprint::Fingerprint;
 use super::request::{Content, Request};
 use super::{Problem, Ticket};
-use crate::engine::Job;
+use crate::engine::{Completions, Job};
 use crate::mapping::push;
 use crate::mapping::{Rules, Scope, Speaker, request};
 use crate::stanza::{Element, Stanza};
@@ -74,7 +74,7 @@ pub enum Outcome {
 impl Job for Task {
     type Done = Done;
 
-    fn run(self) -> Done {
+    fn run(self, _: &Completions<Done>) -> Done {
         let ticket = self.ticket;
         let result = panic::catch_unwind(AssertUnwindSafe(|| self.work.carry_out()));
         Done {

@@ -1,6 +1,6 @@
 //! Children of a message that say nothing by themselves: what clients send without their users' doing.
 
-use super::namespaces::CLIENT_NS;
+use super::namespaces::{CLIENT_NS, HINTS_NS};
 
 /// XEP-0085: Chat State Notifications. All of them are signals.
 const CHAT_STATES_NS: &str = "http://jabber.org/protocol/chatstates";
@@ -8,8 +8,6 @@ const CHAT_STATES_NS: &str = "http://jabber.org/protocol/chatstates";
 const RECEIPTS_NS: &str = "urn:xmpp:receipts";
 /// XEP-0333: Displayed Markers.
 const CHAT_MARKERS_NS: &str = "urn:xmpp:chat-markers:0";
-/// XEP-0334: Message Processing Hints.
-const HINTS_NS: &str = "urn:xmpp:hints";
 /// XEP-0359: Unique and Stable Stanza IDs.
 const STANZA_IDS_NS: &str = "urn:xmpp:sid:0";
 

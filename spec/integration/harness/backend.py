@@ -36,8 +36,8 @@ class Endpoint:
         """Lets every exchange that hangs go on, and those to come."""
         self._released.open()
 
-    def hold(self, connection):
-        self._released.wait(connection, 3 * DEADLINE)
+    def hold(self, connection, *gates):
+        self._released.wait(connection, 3 * DEADLINE, *gates)
 
     @property
     def requests(self):

@@ -76,6 +76,10 @@ class Exchange:
         """Holds the answer back until the test releases the endpoint or the other side goes away."""
         self._endpoint.hold(self._socket)
 
+    def hold(self, gate):
+        """Waits until the gate is opened, the endpoint is released or the other side goes away."""
+        self._endpoint.hold(self._socket, gate)
+
 
 def reset(connection):
     connection.setsockopt(*RESET_ON_CLOSE)
@@ -92,8 +96,10 @@ class Gate:
         with contextlib.suppress(OSError):
             self._outside.shutdown(socket.SHUT_RDWR)
 
-    def wait(self, connection, timeout):
+    def wait(self, connection, timeout, *others):
+        """Waits for other gates as well."""
         either = select.poll()
-        either.register(self._inside, select.POLLIN)
+        for gate in (self, *others):
+            either.register(gate._inside, select.POLLIN)
         either.register(connection, select.POLLRDHUP)
         either.poll(timeout * 1000)

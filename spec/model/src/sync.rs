@@ -1,5 +1,7 @@
 //! What stands in for `src/engine/sync.rs`.
 
+use std::time::Duration;
+
 pub use std::sync::PoisonError;
 
 pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -22,6 +24,11 @@ impl Parker {
     pub fn park(&self) {
         self.0.0.wait();
         self.0.0.lower();
+    }
+
+    /// Nothing here takes so long.
+    pub fn park_timeout(&self, _: Duration) {
+        self.park();
     }
 
     pub fn unparker(&self) -> &Unparker {

@@ -3,23 +3,9 @@
 use std::collections::VecDeque;
 
 use loom::thread::{self, JoinHandle};
-use model::check;
-use model::completions::{Completions, Signal};
-use model::sync::{Arc, Flag};
-
-/// The descriptor and the event loop that watches it.
-#[derive(Default)]
-struct Watched(Flag);
-
-impl Signal for Watched {
-    fn set(&self) {
-        self.0.raise();
-    }
-
-    fn reset(&self) {
-        self.0.lower();
-    }
-}
+use model::completions::Completions;
+use model::sync::Arc;
+use model::{Watched, check};
 
 type Finished = Completions<(usize, usize), Watched>;
 

@@ -16,7 +16,8 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::attempt::{Done, PostJob};
+use super::attempt::PostJob;
+use super::news::News;
 use super::{Observer, Reflections, Settings};
 use crate::delivery::{BackendId, Delivery, Effect, Plan, Refusal};
 use crate::engine::{Completions, Event};
@@ -48,9 +49,9 @@ pub struct Driver {
     /// Makes the numbers of exchanges unique among components and restarts.
     nonce: u64,
     delivery: Delivery,
-    completions: Arc<Completions<Done>>,
-    /// What the workers have finished, and is to be concluded.
-    finished: VecDeque<Done>,
+    completions: Arc<Completions<News>>,
+    /// What the workers have told, and is to be taken in.
+    finished: VecDeque<News>,
     reflections: Reflections,
     observer: Observer,
     /// Whether the event loop runs, so that there may be threads.
@@ -204,9 +205,8 @@ impl Driver {
             self.is_stopped = true;
             // Before the threads are interrupted, so that no end is one of the interruption.
             self.completions.take(&mut self.finished);
-            for Done { id, end, report } in self.finished.drain(..) {
-                self.delivery
-                    .handle_end(id, end, report, now, &mut rand::rng());
+            while let Some(news) = self.finished.pop_front() {
+                self.take_in(news, now);
             }
             self.delivery.close();
             let upstreams = std::mem::take(&mut self.upstreams);
@@ -223,10 +223,9 @@ impl Driver {
         while elements < BUDGET {
             if let Some(effect) = self.delivery.poll_effect() {
                 elements += self.carry_out(effect, now, batch);
-            } else if let Some(Done { id, end, report }) = self.finished.pop_front() {
+            } else if let Some(news) = self.finished.pop_front() {
                 elements += 1;
-                self.delivery
-                    .handle_end(id, end, report, now, &mut rand::rng());
+                self.take_in(news, now);
                 self.hand_out(now, batch);
             } else {
                 // What could not be attempted any more has made room, and is to be told.
@@ -239,6 +238,25 @@ impl Driver {
             }
         }
         self.has_more = true;
+    }
+
+    /// Tells the exchanges what a worker has told.
+    fn take_in(&mut self, news: News, now: Instant) {
+        let (delivery, rng) = (&mut self.delivery, &mut rand::rng());
+        match news {
+            News::Done { id, end, report } => delivery.handle_end(id, end, report, now, rng),
+            News::Head {
+                id,
+                unfinished,
+                report,
+            } => delivery.handle_head(id, unfinished, report, now, rng),
+            News::Item { id, reply, weight } => {
+                delivery.handle_item(id, reply);
+                // From here on it is one of the elements that are sent at a time.
+                drop(weight);
+            }
+            News::StreamEnd { id, end, line } => delivery.handle_stream_end(id, end, line),
+        }
     }
 
     /// Hands the workers what they may attempt. Starts them if there are none.

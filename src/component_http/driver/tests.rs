@@ -1,8 +1,12 @@
 //! Exchanges by real threads with a real web service.
 
+use std::io::Write;
+use std::net::TcpListener;
+
 use super::super::testing::{Arrived, WebService};
 use super::*;
 use crate::component_http::clients;
+use crate::component_http::settings::tests::{settings, text};
 use crate::component_http::tests::{iq, message};
 use crate::options::OptionValue::{Boolean, Number};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -370,4 +374,33 @@ fn settings_change_for_what_comes_next() {
     second.accept();
     component.finish();
     assert!(component.sent.is_empty(), "{:?}", component.sent);
+}
+
+#[test]
+fn a_service_that_sends_faster_than_is_taken_is_read_more_slowly() {
+    // More than the kernel keeps for anybody.
+    const ITEMS: usize = 200_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (tell, told) = crossbeam_channel::bounded(1);
+    std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream
+            .set_write_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/jsonl\r\n\r\n";
+        stream.write_all(head).unwrap();
+        let item = format!("{{\"body\":\"{}\"}}\n", "x".repeat(1000));
+        let written = (0..ITEMS).take_while(|_| stream.write_all(item.as_bytes()).is_ok());
+        tell.send(written.count()).unwrap();
+    });
+    let options = [("component_post_url", text(&url))];
+    let mut component = Component::new(settings(&options));
+    component.submit(message(), "romeo@a", "1");
+    let written = told.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(written < ITEMS);
+    let mut news = VecDeque::new();
+    component.driver.completions.take(&mut news);
+    assert!((2..100).contains(&news.len()), "{}", news.len());
+    component.stop();
 }

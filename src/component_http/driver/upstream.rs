@@ -4,7 +4,8 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::super::attempt::{Done, PostJob};
+use super::super::attempt::PostJob;
+use super::super::news::News;
 use crate::engine::{Budget, Completions, Pool};
 use crate::http::Client;
 
@@ -20,7 +21,7 @@ pub(super) struct Upstream {
     /// Clients of before, by which attempts may still be under way.
     former: Vec<Weak<Client>>,
     workers: Workers,
-    completions: Arc<Completions<Done>>,
+    completions: Arc<Completions<News>>,
 }
 
 enum Workers {
@@ -37,7 +38,7 @@ impl Upstream {
     pub(super) fn new(
         name: Arc<str>,
         client: Arc<Client>,
-        completions: Arc<Completions<Done>>,
+        completions: Arc<Completions<News>>,
     ) -> Self {
         Upstream {
             name,

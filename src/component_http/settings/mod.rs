@@ -34,8 +34,10 @@ pub struct Settings {
     pub service: Service,
     /// Which stanzas are POSTed.
     pub forwarded: Forwarded,
-    /// For one whole exchange.
+    /// For one whole exchange; of an answer that comes bit by bit, up to its head and from item to item.
     pub timeout: Duration,
+    /// For an answer that comes bit by bit.
+    pub stream_timeout: Duration,
     /// Exchanges in flight at most, with each service.
     pub concurrency: usize,
     /// Stanzas waiting at most.
@@ -70,6 +72,7 @@ impl Settings {
             destinations,
             forwarded: Forwarded::read(options)?,
             timeout: options.seconds("component_post_timeout", 30.0, 0.01..=DAY)?,
+            stream_timeout: options.seconds("component_post_stream_timeout", 600.0, 0.01..=DAY)?,
             concurrency: options.integer("component_post_concurrency", 256, 1..=10_000)?,
             queue_size: options.integer("component_post_queue_size", 10_000, 0..=100_000_000)?,
             queue_bytes: options.integer(

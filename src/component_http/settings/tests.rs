@@ -115,6 +115,10 @@ fn an_unusable_value_is_told_by_its_option() {
             vec![number(0.0), number(86_401.0), word()],
         ),
         (
+            "component_post_stream_timeout",
+            vec![number(0.0), number(86_401.0), word()],
+        ),
+        (
             "component_post_concurrency",
             vec![number(0.0), number(-3.0), number(1.5), word()],
         ),

@@ -27,7 +27,26 @@ struct Known {
     in_flight: bool,
     /// Whether a service may have processed it.
     perhaps_processed: bool,
+    /// Whether its answer comes bit by bit.
+    streams: bool,
+    /// How many replies came so far, and which of them is sent when it has ended.
+    replies: usize,
+    concluding: Option<usize>,
     ended: bool,
+}
+
+/// What is left unsaid of the answer to a stanza of that number.
+#[derive(Debug)]
+struct Half(usize);
+
+impl Unfinished for Half {
+    fn break_off(&self) -> Option<Element> {
+        Some(reply(self.0, usize::MAX))
+    }
+}
+
+fn reply(number: usize, place: usize) -> Element {
+    Element::new("message").with_attr("id", format!("{number}.{place}"))
 }
 
 /// The component, and what is known of it from outside.
@@ -114,6 +133,8 @@ impl World {
                     self.attempt();
                 }
             }
+            Happening::Head(which) => self.head(*which),
+            Happening::Item(which) => self.item(*which),
             Happening::End { which, end } => self.end(*which, end),
             Happening::Pause(millis) => {
                 self.now += Duration::from_millis(*millis);
@@ -187,6 +208,9 @@ impl World {
             attempts: 0,
             in_flight: false,
             perhaps_processed: false,
+            streams: false,
+            replies: 0,
+            concluding: Some(0),
             ended: false,
         });
         self.delivery.admit(stanza, self.now);
@@ -226,6 +250,7 @@ impl World {
         known.attempts += 1;
         known.in_flight = true;
         assert_eq!(attempt.number, known.attempts);
+        assert!(!known.streams, "POSTed again though it was accepted");
         if known.attempts > 1 {
             assert!(self.now - known.arrived <= self.longest, "too late");
             assert!(
@@ -288,6 +313,41 @@ impl World {
         }
     }
 
+    fn head(&mut self, which: usize) {
+        let Some((number, id)) = self.nth_in_flight(which) else {
+            return;
+        };
+        let (lives, known) = (self.lives(number), &mut self.stanzas[number]);
+        if std::mem::replace(&mut known.streams, true) {
+            return;
+        }
+        known.concluding = None;
+        if lives {
+            known.deadline = None;
+        }
+        let unfinished = Arc::new(Half(number));
+        let (report, now) = (Report::default(), self.now);
+        self.delivery
+            .handle_head(id, unfinished, report, now, &mut self.rng);
+    }
+
+    fn item(&mut self, which: usize) {
+        let Some((number, id)) = self.nth_in_flight(which) else {
+            return;
+        };
+        let known = &mut self.stanzas[number];
+        if known.streams {
+            self.delivery.handle_item(id, reply(number, known.replies));
+            known.replies += 1;
+        }
+    }
+
+    fn nth_in_flight(&self, which: usize) -> Option<(usize, ExchangeId)> {
+        let place = which.checked_rem(self.in_flight.len())?;
+        let InFlight { number, id, .. } = self.in_flight[place];
+        Some((number, id))
+    }
+
     fn end(&mut self, which: usize, end: &End) {
         if self.in_flight.is_empty() {
             return;
@@ -300,9 +360,11 @@ impl World {
             self.may_be_away.insert((known.sender, known.recipient));
         }
         let end = match end {
-            End::Accepted { replies } => Ok((0..*replies)
-                .map(|reply| Element::new("message").with_attr("id", format!("{number}.{reply}")))
-                .collect()),
+            End::Accepted { replies } => {
+                known.concluding = Some(known.replies);
+                let places = known.replies..known.replies + replies;
+                Ok(places.map(|place| reply(number, place)).collect())
+            }
             End::Rejected {
                 status,
                 retry_after,
@@ -312,6 +374,9 @@ impl World {
             }),
             End::Broken => Err(AttemptFailure::Unanswered(NoAnswer::TimedOut)),
         };
+        if known.streams {
+            return self.delivery.handle_stream_end(id, end, number.to_string());
+        }
         let report = Report::default();
         self.delivery
             .handle_end(id, end, report, self.now, &mut self.rng);
@@ -330,12 +395,15 @@ impl World {
                 }
                 self.conclude(number);
             }
+            Some(Effect::Tell(Event::BrokenOff { envelope, .. })) => {
+                self.conclude(envelope.id.unwrap().parse().unwrap());
+            }
             Some(Effect::Tell(_)) => {}
         }
         true
     }
 
-    /// A reply of the service, or an error.
+    /// A reply of the service, what stands for the rest of it, or an error.
     fn sent(&mut self, element: &Element) {
         let id = element.attr("id").unwrap();
         let Some((number, reply)) = id.split_once('.') else {
@@ -343,7 +411,7 @@ impl World {
             return;
         };
         let place: (usize, usize) = (number.parse().unwrap(), reply.parse().unwrap());
-        if place.1 == 0 {
+        if self.stanzas[place.0].concluding == Some(place.1) {
             self.conclude(place.0);
         }
         if let Some(lane) = self.stanzas[place.0].lane {

@@ -29,6 +29,7 @@ use self::socket::TlsSocket;
 use super::broken::Broken;
 use super::connection::Connection;
 use super::socket::Socket;
+use super::timeout;
 
 /// Puts TLS on the connections of `https`.
 #[derive(Debug)]
@@ -51,13 +52,15 @@ impl Connector<Connection<Socket>> for TlsConnector {
         let config = self.0.client_config().map_err(Broken::NoRoots)?;
         let name = server_name(details.uri)?;
         let session = ClientConnection::new(config, name).map_err(Broken::Handshake)?;
-        let deadline = match details.now {
-            time::Instant::Exact(now) => now,
-            _ => Instant::now(),
-        } + *details.timeout.after;
+        let (now, timeout) = (Instant::now(), timeout::shortened(details.timeout));
+        let begun = match details.now {
+            time::Instant::Exact(begun) => begun,
+            _ => now,
+        };
+        let deadline = (begun + *details.timeout.after).min(now + *timeout.after);
         let connection = connection.through(|socket| {
             let mut tls = TlsSocket::new(session, socket);
-            tls.handshake(deadline, details.timeout)?;
+            tls.handshake(deadline, timeout)?;
             Ok(tls)
         })?;
         Ok(Some(Either::B(connection)))
