@@ -220,6 +220,12 @@ def test_the_description_asks_for_no_token(service):
     assert (head.status, head.body) == (200, b"")
 
 
+def test_no_web_page_may_push(service):
+    answer = service.push({"to": "a@peers.test"}, Origin="https://example.com")
+    assert answer.status == 202
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 def test_an_unload_answers_what_waits(service, prosody, peer):
     service.begin(f'{{"stanza": "<iq type=\'get\' to=\'{peer.jid}\'>{PING}</iq>"}}')
     peer.receive()
