@@ -51,7 +51,7 @@ function push.respond(responses)
 		end
 		local ok, err = pcall(response.send, response, body);
 		if not ok then module:log("error", "cannot answer a push: %s", err); end
-		module:log("debug", "a push is answered: status %d", status);
+		module:log("debug", "a push is answered: status %s", status);
 	end
 end
 
