@@ -1,4 +1,4 @@
-"""The description of both directions (src/push/openapi.json), and what of the tests' requests and answers does not fit it."""
+"""The description of both directions (src/push/openapi.json), and what of the JSON of tests does not fit it."""
 
 import functools
 import http.client
