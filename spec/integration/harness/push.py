@@ -46,9 +46,11 @@ class Service:
     # What looks at every push and its answer: a test's description.Misfits.
     watch = None
 
-    def __init__(self, port, host="bot.test", token=TOKEN):
-        self.port, self.host, self.token = port, host, token
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    def __init__(self, port, host="bot.test", token=TOKEN, base=PATH, tls=None):
+        self.port, self.host, self.token, self.base = port, host, token, base
+        self.connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=DEADLINE, context=tls) if tls
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE))
 
     def begin(self, body=b"", content_type=JSON, *, path="", method="POST", **headers):
         """Sends a request. Header names have underscores in place of hyphens; None leaves one out."""
@@ -56,7 +58,7 @@ class Service:
                 **{name.replace("_", "-"): value for name, value in headers.items()}}
         octets = body.encode() if isinstance(body, str) else body
         self._begun = method, path, sent["Content-Type"], octets
-        self.connection.request(method, PATH + path, octets,
+        self.connection.request(method, self.base + path, octets,
                                 {name: value for name, value in sent.items() if value is not None})
 
     def answer(self):
