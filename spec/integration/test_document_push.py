@@ -107,7 +107,8 @@ def test_a_query(others, run, name, element):
 def test_a_bot(peer_of, tmp_path, program):
     (tmp_path / "bot.py").write_text(program)
     command = [services.python(), "-m", "flask", "--app", str(tmp_path / "bot.py"), "run", "--port", "{port}"]
-    with WebService(*command) as service, peer_of([config.component("bot.test", component_post_url=service.url)]) as peer:
+    with (WebService(*command) as service,
+          peer_of([config.component("bot.test", component_post_url=service.url)]) as peer):
         asked = peer.say("bot@bot.test", "hello")
         answer = peer.receive()
         assert (answer.sender, answer.body) == ("bot@bot.test", f"{peer.jid} said: hello")

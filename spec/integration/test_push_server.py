@@ -110,7 +110,8 @@ def test_whoever_has_no_token_is_told_the_same(connect):
     requests = [
         {"Authorization": None}, {"Authorization": "Bearer"}, {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": "Bearer " + "x" * len(TOKEN)}, {"Authorization": "Bearer x", "content_type": "text/plain"},
-        {"Authorization": "Bearer x", "body": " " * 40_000 + message}, {"Authorization": "Bearer x", "Idempotency_Key": ""},
+        {"Authorization": "Bearer x", "body": " " * 40_000 + message},
+        {"Authorization": "Bearer x", "Idempotency_Key": ""},
     ]
     told = {(answer.status, answer.headers["www-authenticate"], answer.body) for answer in (
         connect().request(**{"body": message, **request}) for request in requests)}

@@ -178,7 +178,7 @@ class Backend:
                 buffered += received
             request.body, buffered = buffered[:length], buffered[length:]
             watch = Backend.watch
-            if watch:
+            if watch and request.method == "POST":
                 watch.webhook_request(request.body)
             exchange = Exchange(request, connection, self.endpoint(request.path), watch)
             self.endpoint(request.path).serve(exchange)

@@ -57,6 +57,10 @@ class Exchange:
         if self._watch.webhook_answer(self._sent, is_end) or len(self._sent) > WATCHED:
             self._watch = None
 
+    def look_away(self):
+        """What is sent is not as it should be, and is meant to be so."""
+        self._watch = None
+
     def end(self):
         """Nothing more is sent."""
         if self._watch:
