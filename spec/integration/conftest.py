@@ -13,6 +13,7 @@ from harness.bot import Bot
 from harness.client import Component
 from harness.installation import brings, library_directory
 from harness.served import ACCOUNTS, Served
+from harness.web_service import WebService
 
 
 def pytest_sessionstart(session):
@@ -34,7 +35,7 @@ def pytest_configure(config):
 def as_described(request):
     """All JSON that a test sends and receives fits the description, unless it says that it means something else."""
     from harness.description import Misfits
-    misfits = Backend.watch = push.Service.watch = Misfits()
+    misfits = Backend.watch = push.Service.watch = WebService.watch = Misfits()
     yield
     if not request.node.get_closest_marker("not_as_described"):
         assert not misfits.found, misfits.found[0]

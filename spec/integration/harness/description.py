@@ -32,8 +32,11 @@ class Misfits:
             return False
         # Without a body there is no answer.
         if answer.status == 200 and JSON.match(answer.media_type) and answer.body:
-            self._look("a webhook's answer", WEBHOOK["responses"]["200"]["content"], "application/json", answer.body)
+            self.webhook_reply(answer.body)
         return True
+
+    def webhook_reply(self, body):
+        self._look("a webhook's answer", WEBHOOK["responses"]["200"]["content"], "application/json", body)
 
     def push(self, method, path, media_type, body, answer):
         """Looks at a push, and at what it was answered."""
