@@ -100,8 +100,8 @@ def test_a_key_in_use(connect, peer):
     assert second.push(iq, Idempotency_Key="k").status == 409
     assert second.push(iq).status == 409
     peer.send("iq", "", to="bot.test", type="result", id="k1")
-    answer = first.answer()
-    assert second.push(iq, Idempotency_Key="k") == answer
+    answer, again = first.answer(), second.push(iq, Idempotency_Key="k")
+    assert (again.status, again.body) == (answer.status, answer.body) and answer.status == 200
 
 
 @pytest.mark.not_as_described("a media type that is refused")
