@@ -110,6 +110,12 @@ chaos: ## Send STANZAS=200000 through a service that fails in every way and is k
 	@$(MAKE) --no-print-directory all
 	$(ON_PROSODY) PYTHONPATH=spec/integration $(PYTHON) spec/chaos/run.py $(STANZAS)
 
+.PHONY: chaos-push
+chaos-push: services ## Make PUSHES=100000 pushes, a tenth of them twice and some on connections that are cut, and count them
+	@$(PREREQUISITES) cargo cc prosody slixmpp pytest venv
+	@$(MAKE) --no-print-directory all
+	$(ON_PROSODY) PUSHES=$(or $(PUSHES),100000) $(PYTHON) -m pytest -q spec/integration/test_push_load.py
+
 # Debian has none; and each version finds something else.
 RUFF_VERSION := 0.17.6
 RUFF_ENVIRONMENT := target/ruff-$(RUFF_VERSION)

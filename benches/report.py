@@ -1,5 +1,6 @@
 """The results as text: a table of everything, then what was to be reached."""
 
+from pushes import PUSH, REST, SENDING
 from settings import DIRECT, ECHO, HTTP, NAMES, NATIVE, NETHTTP, PROXY
 
 MEGABYTE = 1_000_000
@@ -75,6 +76,13 @@ def figures(results):
         yield "client_proxy: main-thread CPU / direct routing", ratio("iq-64", PROXY, DIRECT, "main_us"), "≤", 1.3
     if has("chat-64", DIRECT, PROXY):
         yield "… of a message", ratio("chat-64", PROXY, DIRECT, "main_us"), "≤", 1.2
+    if has("push-64", SENDING, PUSH):
+        yield "push: main-thread CPU / handler in Lua that sends", ratio("push-64", PUSH, SENDING, "main_us"), "≤", 1.1
+    if has("push-64", REST, PUSH):
+        yield "… / mod_rest", ratio("push-64", PUSH, REST, "main_us"), "≤", 0.67
+        yield "… rate / mod_rest", ratio("push-64", PUSH, REST, "rate"), "≥", 1.5
+    if has("push-250k", SENDING, PUSH):
+        yield "… of 250 kB / handler in Lua", ratio("push-250k", PUSH, SENDING, "main_us"), "≤", 1.1
     in_flight = results.get("in_flight", {})
     if HTTP in in_flight:
         memory = in_flight[HTTP]

@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 import chart
+import pushes
 import report
 from memory import InFlight, queued
 from server import BENCHES, Backend, Server
@@ -73,7 +74,7 @@ def machine():
 
 
 def measure(settings, backend, arguments, results):
-    with Server(hosts(settings, backend)) as server:
+    with Server(hosts(settings, backend), pushes.accounts()) as server:
         for host in {setting.host(NATIVE) for setting in settings if NATIVE in setting.parties}:
             server.connect_native(host)
         for setting in settings:
@@ -101,6 +102,8 @@ def one_run(setting, party, server, seconds):
     if party in (DIRECT, PROXY):
         to = PROXY_HOST if party == PROXY else IMPLEMENTATION
         return server.load(setting.load, to, target_host=TARGET_HOST, implementation=IMPLEMENTATION, **options)
+    if party in pushes.PARTIES:
+        return server.load(setting.load, **pushes.target(party), **options)
     return server.load("messages", f"bot@{setting.host(party)}", **options)
 
 

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import tempfile
 
+import pushes
 from harness.config import external_component
 from harness.prosody import Prosody
 
@@ -31,8 +32,10 @@ class Server(Prosody):
     def configuration(self):
         self.options = {
             "log": {"warn": str(self.log_file)},
-            "plugin_paths": [str(BENCHES.parent / "lua"), str(BENCHES / "modules")],
+            "plugin_paths": [str(BENCHES.parent / "lua"), str(BENCHES / "modules"),
+                             *([pushes.MOD_REST] if pushes.MOD_REST else [])],
             "certificates": str(self.directory / "certs"),
+            **pushes.OPTIONS,
         }
         return super().configuration()
 
@@ -54,7 +57,7 @@ class Server(Prosody):
         if process.stdout.readline() != "ready\n":
             raise RuntimeError("the native component did not connect")
 
-    def load(self, mode, to, **options):
+    def load(self, mode, to="", **options):
         """Runs the load generator to its end and returns its report."""
         command = self.load_command(mode, to, pid=self.pid, **options)
         done = subprocess.run(command, stdout=subprocess.PIPE, timeout=DEADLINE, check=True)
@@ -68,7 +71,8 @@ class Server(Prosody):
 
     def load_command(self, mode, to, **options):
         options = {"port": self.component_port, "host": LOAD_HOST, "secret": SECRET, "to": to, **options}
-        flags = [text for name, value in options.items() for text in ("--" + name.replace("_", "-"), str(value))]
+        flags = [text for name, value in options.items()
+                 for text in ("--" + name.replace("_", "-"), *([] if value is None else [str(value)]))]
         return [PROGRAMS / "load", mode, *flags]
 
 

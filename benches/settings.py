@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pushes
 from harness.config import component
 from server import external
 
@@ -15,6 +16,7 @@ NAMES = {
     HTTP: "component_http",
     DIRECT: "direct routing",
     PROXY: "client_proxy",
+    **pushes.NAMES,
 }
 LABELS = {ECHO: "echo", NATIVE: "xmpp", NETHTTP: "lua5", HTTP: "rust"}
 MODULES = {ECHO: "bench_echo", NETHTTP: "bench_nethttp", HTTP: "component_http"}
@@ -64,6 +66,9 @@ SETTINGS = (
     Setting("iq-64", "iq, 64 outstanding", (DIRECT, PROXY), rounds=5),
     Setting("iq-1", "iq, 1 outstanding", (DIRECT, PROXY), outstanding=1),
     Setting("chat-64", "chat, 64 outstanding", (DIRECT, PROXY), load="chats", rounds=5),
+    Setting("push-64", "64 pushes outstanding", pushes.PARTIES, load="pushes", rounds=5),
+    Setting("push-250k", "4 pushes of 250 kB outstanding", (pushes.EMPTY, pushes.SENDING, pushes.PUSH), outstanding=4,
+            size=250_000, load="pushes"),
 )
 
 
@@ -72,6 +77,8 @@ def hosts(settings, backend):
     found = {}
     for setting in settings:
         for party in setting.parties:
+            if party in pushes.PARTIES:
+                found[pushes.host(party)] = pushes.section(party)
             if party in (DIRECT, PROXY):
                 found[TARGET_HOST] = external(TARGET_HOST)
             if party == PROXY:

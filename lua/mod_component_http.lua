@@ -54,9 +54,7 @@ local function receive_answer(event)
 end
 
 if component:push_fd() then
-	local push = native:push(module, function (response, request)
-		shared.carry_out(component:push(response, request));
-	end);
+	local push = native:push(module, function (...) shared.carry_out(component:push(...)); end);
 	shared.respond = push.respond;
 	push.provide();
 	for _, place in ipairs(is_virtual_host and { "host" } or { "bare", "full", "host" }) do

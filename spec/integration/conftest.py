@@ -3,24 +3,42 @@
 import contextlib
 import re
 import signal
+import sys
 
 import pytest
 
-from harness import bot as bots, prosody as servers
+from harness import bot as bots, prosody as servers, push, services
 from harness.backend import Backend
 from harness.bot import Bot
 from harness.client import Component
 from harness.installation import brings, library_directory
 from harness.served import ACCOUNTS, Served
+from harness.web_service import WebService
 
 
 def pytest_sessionstart(session):
     library = library_directory() / "prosody_components.so"
     if not library.exists():
         raise pytest.UsageError(f"{library} is not there: run `make all` first")
+    sys.path += services.packages()
     servers.become_subreaper()
     # A run that is told to end takes its servers with it, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "not_as_described(what): JSON in it is wrong on purpose, by what src/push/openapi.json says")
+
+
+@pytest.fixture(autouse=True)
+def as_described(request):
+    """All JSON that a test sends and receives fits the description, unless it says that it means something else."""
+    from harness.description import Misfits
+    misfits = Backend.watch = push.Service.watch = WebService.watch = Misfits()
+    yield
+    if not request.node.get_closest_marker("not_as_described"):
+        assert not misfits.found, misfits.found[0]
 
 
 @pytest.fixture(scope="session")

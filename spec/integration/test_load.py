@@ -153,7 +153,7 @@ def test_each_of_many_nasty_responses_ends_in_one_outcome(bot_at, peers):
         id = sender.fresh_id()
         kind, type = chance.choice([
             ("message", "chat"), ("message", "normal"), ("iq", "get"), ("iq", "set"), ("presence", None)])
-        chosen[id] = random_behaviour(chance)
+        chosen[id] = behaviours.not_as_described(random_behaviour(chance))
         asked[sender] = (kind, id)
         sender.send(kind, "<q xmlns='urn:example:q'/>", to=nasty.jid, type=type, id=id)
     nasty.wait_for_requests(NASTY)

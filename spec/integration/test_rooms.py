@@ -49,7 +49,8 @@ def room(peers):
 @pytest.mark.parametrize("behaviour", [
     pytest.param(respond(404), id="404"), pytest.param(respond(500), id="500"), pytest.param(respond(429), id="429"),
     pytest.param(behaviours.reset, id="reset"), pytest.param(behaviours.close, id="close"),
-    pytest.param(behaviours.raw(b"garbage"), id="garbage"), pytest.param(respond(body="broken"), id="unusable")])
+    pytest.param(behaviours.raw(b"garbage"), id="garbage"),
+    pytest.param(behaviours.not_as_described(respond(body="broken")), id="unusable")])
 def test_failure_is_logged_and_never_sent_to_the_room(bot, room, prosody, behaviour):
     position = prosody.log_position()
     bot.behave(behaviour)

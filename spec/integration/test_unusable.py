@@ -3,7 +3,7 @@
 import pytest
 
 from harness import bot as bots, stanza as stanzas
-from harness.behaviours import chunked, endless, in_turn, reply, respond
+from harness.behaviours import chunked, endless, in_turn, not_as_described, reply, respond
 
 LIMIT = 20000
 SECRET = "Geheimnis"
@@ -19,11 +19,11 @@ def hosts(backend):
 
 # One of each way to the error. The others, and what is said of them, are in src/component_http/unusable_answers.rs.
 CASES = {
-    "broken JSON": respond(body='{"body": "' + SECRET),
-    "broken UTF-8": respond(body=b'{"body": "\xff\xfe"}'),
-    "no object": respond(body=f'["{SECRET}"]'),
-    "nothing known": reply(text=SECRET),
-    "wrong type": reply(body=[SECRET]),
+    "broken JSON": not_as_described(respond(body='{"body": "' + SECRET)),
+    "broken UTF-8": not_as_described(respond(body=b'{"body": "\xff\xfe"}')),
+    "no object": not_as_described(respond(body=f'["{SECRET}"]')),
+    "nothing known": not_as_described(reply(text=SECRET)),
+    "wrong type": not_as_described(reply(body=[SECRET])),
     "forbidden character": respond(body=r'{"body": "a\uffffb"}'),
     "no JID": reply(to="a@@b//", body=SECRET),
     "sender elsewhere": reply(**{"from": f"{SECRET}@elsewhere.test", "body": "hi"}),
@@ -32,7 +32,7 @@ CASES = {
     "iq result to a message": reply(kind="iq"),
     "too large": respond(body=f'{{"body": "{"x" * LIMIT}"}}'),
     "too large, chunked": chunked(f'{{"body": "{"x" * LIMIT}"}}', size=4000),
-    "too large, endless": endless,
+    "too large, endless": not_as_described(endless),
 }
 
 
@@ -53,7 +53,7 @@ def test_unusable_answer(bot, peer, prosody, behaviour):
 
 @pytest.mark.parametrize("behaviour", [
     pytest.param(reply({"body": "good"}, {"to": "a@@b//", "body": "bad"}), id="second address"),
-    pytest.param(respond(body='[{"body": "good"}, {"body": "good"}'), id="broken at its end"),
+    pytest.param(not_as_described(respond(body='[{"body": "good"}, {"body": "good"}')), id="broken at its end"),
 ])
 def test_nothing_of_an_unusable_answer_is_sent(bot, peer, behaviour):
     bot.behave(behaviour)
@@ -81,7 +81,7 @@ def test_two_answers_to_one_iq(bot, peer):
 
 
 def test_unusable_answer_to_a_presence(bot, peer):
-    bot.behave(in_turn(respond(body="broken"), respond(204)))
+    bot.behave(in_turn(not_as_described(respond(body="broken")), respond(204)))
     peer.presence(bot.jid, id="p")
     refused = peer.receive()
     assert (refused.kind, refused.id, refused.error) == ("presence", "p", "cancel/internal-server-error")
@@ -89,7 +89,7 @@ def test_unusable_answer_to_a_presence(bot, peer):
 
 def test_unusable_answer_in_a_room_is_only_logged(bot, peer, prosody):
     position = prosody.log_position()
-    bot.behave(respond(body="broken"))
+    bot.behave(not_as_described(respond(body="broken")))
     peer.say(bot.jid, type="groupchat")
     bot.complaint(prosody, position)
     assert not bot.everything_for(peer)
@@ -140,7 +140,7 @@ def test_number_of_attributes_has_a_bound(bot_at, peer, attributes, error):
 
 
 def test_endless_response_is_cut_off(bot, peer):
-    bot.behave(endless)
+    bot.behave(not_as_described(endless))
     peer.say(bot.jid)
     assert peer.receive().error == "cancel/internal-server-error"
     bot.endpoint.wait_until_idle()

@@ -7,9 +7,10 @@
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Lua, MultiValue, Table};
+use mlua::{Lua, MultiValue, Table, Variadic};
 
 use crate::notes::Note;
+use crate::push::Response;
 use crate::stanza::{Element, Node};
 
 /// A list of stanza tables, each with the metatable of `util.stanza`; none for no stanza.
@@ -71,6 +72,39 @@ pub fn counts(lua: &Lua, counts: &[(&'static str, u64)]) -> mlua::Result<Option<
         table.raw_push(*count)?;
     }
     Ok(Some(table))
+}
+
+/// A list of the tables, each followed by what [`push::responses`](super::push::responses) says of its response.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn responses(lua: &Lua, open: Variadic<Table>, responses: &[Response]) -> mlua::Result<Table> {
+    const STRIDE: usize = 6;
+    // SAFETY: what is left on the stack is one table. An error of Lua (memory is the only one) leaves the
+    // closure, which owns nothing.
+    unsafe {
+        lua.exec_raw(open, |state| {
+            ffi::luaL_checkstack(state, 3, c"responses".as_ptr());
+            ffi::lua_createtable(state, (STRIDE * responses.len()) as c_int, 0);
+            let list = ffi::lua_gettop(state);
+            for (number, response) in responses.iter().enumerate() {
+                let first = (STRIDE * number + 1) as ffi::lua_Integer;
+                ffi::lua_pushvalue(state, number as c_int + 1);
+                ffi::lua_rawseti(state, list, first);
+                ffi::lua_pushinteger(state, response.status.into());
+                ffi::lua_rawseti(state, list, first + 1);
+                push_string(state, response.content_type);
+                ffi::lua_rawseti(state, list, first + 2);
+                push_bytes(state, &response.body);
+                ffi::lua_rawseti(state, list, first + 3);
+                push_header(state, response.header.as_ref());
+                ffi::lua_rawseti(state, list, first + 5);
+                ffi::lua_rawseti(state, list, first + 4);
+            }
+            ffi::lua_replace(state, 1);
+            ffi::lua_settop(state, 1);
+        })
+    }
 }
 
 /// That many strings, made in one protected call.
@@ -137,11 +171,38 @@ unsafe fn push_element(state: *mut lua_State, element: &Element) {
     }
 }
 
+/// Pushes two values: a name as Prosody has it and the value, or false for each.
+///
+/// # Safety
+/// `state` is valid, runs in protected mode, and has two free slots.
+unsafe fn push_header(state: *mut lua_State, header: Option<&(&'static str, String)>) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        match header {
+            Some((name, value)) => {
+                push_string(state, name);
+                push_string(state, value);
+            }
+            None => {
+                ffi::lua_pushboolean(state, 0);
+                ffi::lua_pushboolean(state, 0);
+            }
+        }
+    }
+}
+
 /// # Safety
 /// `state` is valid, runs in protected mode, and has a free slot.
 unsafe fn push_string(state: *mut lua_State, text: &str) {
+    // SAFETY: as promised by the caller.
+    unsafe { push_bytes(state, text.as_bytes()) }
+}
+
+/// # Safety
+/// `state` is valid, runs in protected mode, and has a free slot.
+unsafe fn push_bytes(state: *mut lua_State, bytes: &[u8]) {
     // SAFETY: as promised by the caller; Lua copies the bytes.
     unsafe {
-        ffi::lua_pushlstring(state, text.as_ptr().cast(), text.len());
+        ffi::lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
     }
 }

@@ -172,14 +172,10 @@ impl Component {
         })
     }
 
-    /// `component:push(response, request)`: takes a request of Prosody's HTTP server in; `request` is as
-    /// [`push::request`] has it. The response is kept until it is answered.
-    fn push(
-        lua: &Lua,
-        this: &Self,
-        (response, request): (Table, Table),
-    ) -> mlua::Result<MultiValue> {
-        let request = push::request(&request)?;
+    /// `component:push(…)`: takes a request of Prosody's HTTP server in, with the arguments that
+    /// [`push::Arguments`] says. The response is kept until it is answered.
+    fn push(lua: &Lua, this: &Self, arguments: push::Arguments) -> mlua::Result<MultiValue> {
+        let (response, request) = push::request(arguments);
         this.step(lua, |state, now, _| {
             if let Some(pushing) = &mut state.pushing {
                 pushing.admit(response, request, now);

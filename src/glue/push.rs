@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use mlua::{BString, Lua, Table, Value};
+use mlua::{BString, Lua, Table, Variadic};
 use nix::errno::Errno;
 
+use super::build;
 use crate::mapping::Rules;
 use crate::notes::Note;
 pub use crate::push::Settings;
@@ -103,32 +104,52 @@ impl Pushing {
     }
 }
 
-/// A request from a table with `method`, `path` (as it was sent), `base` (the path of the component), `query`,
-/// `headers` (with underscores in their names), and `body`, which is false if it is longer than Prosody takes.
-///
-/// # Errors
-/// If one of them is of another type.
-pub fn request(table: &Table) -> mlua::Result<Request> {
-    let headers: Table = table.get("headers")?;
-    let header = |name: &str| Ok::<_, mlua::Error>(headers.get::<Option<BString>>(name)?.map(text));
-    let path: BString = table.get("path")?;
-    let base: BString = table.get("base")?;
-    let query: Option<BString> = table.get("query")?;
-    Ok(Request {
-        method: table.get("method")?,
+/// What a request is handed in as, one by one, since a table would cost more than all else: the response to it; the
+/// method; the path as it was sent, and the path of the component as Prosody has decoded it; the query; the body,
+/// which is `nil` if it is longer than Prosody takes; and the headers `Authorization`, `Content-Type`,
+/// `Idempotency-Key`, `Prefer` and `Transfer-Encoding`.
+pub type Arguments = (
+    Table,
+    BString,
+    BString,
+    BString,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+    Option<BString>,
+);
+
+/// The response to a request that is to be kept open, and the request.
+pub fn request(
+    (
+        response,
+        method,
+        path,
+        base,
+        query,
+        body,
+        authorization,
+        content_type,
+        idempotency_key,
+        prefer,
+        transfer_encoding,
+    ): Arguments,
+) -> (Table, Request) {
+    let request = Request {
+        method: text(method),
         path: below(&text(path), &text(base)).to_owned(),
         query: query.map(text),
-        authorization: header("authorization")?,
-        content_type: header("content_type")?,
-        idempotency_key: header("idempotency_key")?,
-        prefer: header("prefer")?,
-        transfer_encoding: header("transfer_encoding")?,
-        body: match table.get("body")? {
-            Value::Boolean(_) => Body::TooLong,
-            Value::String(body) => Body::Whole(body.as_bytes().to_vec()),
-            _ => Body::default(),
-        },
-    })
+        authorization: authorization.map(text),
+        content_type: content_type.map(text),
+        idempotency_key: idempotency_key.map(text),
+        prefer: prefer.map(text),
+        transfer_encoding: transfer_encoding.map(text),
+        body: body.map_or(Body::TooLong, |body| Body::Whole(body.into())),
+    };
+    (response, request)
 }
 
 /// What an iq is the answer to, if it has all that it takes.
@@ -140,8 +161,8 @@ pub fn asked(from: Option<BString>, to: Option<BString>, id: Option<BString>) ->
     })
 }
 
-/// A list of responses, each followed by its status, a table of its headers as Prosody names them, and its
-/// body; none for no response.
+/// A list of responses, each followed by its status, its media type, its body, and the name and the
+/// value of one more header, or twice false; none for no response.
 ///
 /// # Errors
 /// If Lua runs out of memory.
@@ -149,16 +170,8 @@ pub fn responses(lua: &Lua, answered: Vec<Answered>) -> mlua::Result<Option<Tabl
     if answered.is_empty() {
         return Ok(None);
     }
-    let list = lua.create_table_with_capacity(4 * answered.len(), 0)?;
-    for (open, response) in answered {
-        let headers = response.headers.into_iter();
-        let headers = headers.map(|(name, value)| (name.replace('-', "_").to_lowercase(), value));
-        list.raw_push(open)?;
-        list.raw_push(response.status)?;
-        list.raw_push(lua.create_table_from(headers)?)?;
-        list.raw_push(lua.create_string(&response.body)?)?;
-    }
-    Ok(Some(list))
+    let (open, responses): (Vec<Table>, Vec<Response>) = answered.into_iter().unzip();
+    build::responses(lua, Variadic::from(open), &responses).map(Some)
 }
 
 /// What is not UTF-8 is replaced.

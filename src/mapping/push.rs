@@ -168,6 +168,11 @@ mod tests {
             pushed(iq).unwrap(),
             ["<iq to='a@b' type='get' from='bot.example' id='fresh'><q xmlns='urn:q'/></iq>"]
         );
+        let untyped = r#"{"stanza": "<iq to='a@b'><q xmlns='urn:q'/></iq>"}"#;
+        assert_eq!(
+            pushed(untyped).unwrap(),
+            ["<iq to='a@b' type='get' from='bot.example' id='fresh'><q xmlns='urn:q'/></iq>"]
+        );
         let message = r#"{"stanza": "<message to='a@b'/>"}"#;
         assert!(pushed(message).unwrap()[0].contains("id='fresh'"));
     }

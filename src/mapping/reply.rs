@@ -83,10 +83,12 @@ pub(super) fn complete(
     is_xml: bool,
     context: &mut Context,
 ) -> Result<Element, Unusable> {
+    let is_push = matches!(context.origin, Origin::Push(_));
+    if kind == Kind::Iq && is_push && element.attr("type").is_none() {
+        element = element.with_attr("type", "get");
+    }
     check::address(&mut element, context)?;
-    let is_known_by_id = kind == Kind::Iq
-        || element.attr("type") == Some("groupchat")
-        || matches!(context.origin, Origin::Push(_));
+    let is_known_by_id = kind == Kind::Iq || element.attr("type") == Some("groupchat") || is_push;
     if !is_xml || is_known_by_id {
         check::identify(kind, &mut element, context);
     }

@@ -160,9 +160,6 @@ impl Driver {
                 }
                 Some(Effect::Respond(ticket, response)) => {
                     elements += 1;
-                    let status = response.status;
-                    step.notes
-                        .push(Note::debug(format!("a push is answered: status {status}")));
                     step.responses.push((ticket, response));
                 }
                 None => {

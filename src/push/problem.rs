@@ -85,11 +85,10 @@ impl Problem {
             item,
             property,
         };
-        let mut headers = vec![("Content-Type", "application/problem+json".to_owned())];
-        headers.extend(self.header());
         Response {
             status,
-            headers,
+            content_type: "application/problem+json",
+            header: self.header(),
             body: serde_json::to_vec(&object).expect("strings and numbers go into memory"),
         }
     }
@@ -188,11 +187,6 @@ impl From<Unusable> for Problem {
 mod tests {
     use super::*;
 
-    fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-        let found = response.headers.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
     #[test]
     fn a_problem_is_told_with_its_place() {
         let wrong = Wrong {
@@ -201,10 +195,7 @@ mod tests {
         };
         let response = Problem::from(wrong).to_response();
         assert_eq!(response.status, 400);
-        assert_eq!(
-            header(&response, "Content-Type"),
-            Some("application/problem+json")
-        );
+        assert_eq!(response.content_type, "application/problem+json");
         let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
         assert_eq!(
             body,
@@ -237,7 +228,7 @@ mod tests {
         ] {
             let response = problem.to_response();
             assert_eq!(response.status, status);
-            assert_eq!(header(&response, name), Some(value));
+            assert_eq!(response.header, Some((name, value.to_owned())));
         }
         let foreign = Problem::from(Unusable::ForeignFrom).to_response();
         assert_eq!(foreign.status, 403);

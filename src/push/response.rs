@@ -5,8 +5,10 @@
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// Names and values.
-    pub headers: Vec<(&'static str, String)>,
+    /// The media type of the body.
+    pub content_type: &'static str,
+    /// The name and the value of a header that goes with the status.
+    pub header: Option<(&'static str, String)>,
     /// All of it.
     pub body: Vec<u8>,
 }
@@ -16,7 +18,8 @@ impl Response {
     pub fn json(status: u16, body: Vec<u8>) -> Self {
         Response {
             status,
-            headers: vec![("Content-Type", "application/json".to_owned())],
+            content_type: "application/json",
+            header: None,
             body,
         }
     }

@@ -8,6 +8,7 @@
 pub mod cpu;
 pub mod ledger;
 pub mod messages;
+pub mod pushes;
 pub mod run;
 pub mod service;
 pub mod stanza;

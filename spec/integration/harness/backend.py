@@ -70,6 +70,7 @@ class Endpoint:
         try:
             behaviour(exchange)
         finally:
+            exchange.end()
             with self._condition:
                 if requests is self._requests:
                     self.in_flight -= 1
@@ -86,6 +87,9 @@ class Backend:
     `on_connection`, when set, gets every accepted socket with its number before a byte is read, and may
     use it up: the connection is served only if that returns true.
     """
+
+    # What looks at the JSON of every request and response: a test's description.Misfits.
+    watch = None
 
     def __init__(self, tls=None, on_connection=None, host="127.0.0.1", port=0):
         self._tls, self._on_connection = tls, on_connection
@@ -173,7 +177,10 @@ class Backend:
                     return
                 buffered += received
             request.body, buffered = buffered[:length], buffered[length:]
-            exchange = Exchange(request, connection, self.endpoint(request.path))
+            watch = Backend.watch
+            if watch and request.method == "POST":
+                watch.webhook_request(request.body)
+            exchange = Exchange(request, connection, self.endpoint(request.path), watch)
             self.endpoint(request.path).serve(exchange)
             if not exchange.keep_open:
                 return

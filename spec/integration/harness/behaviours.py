@@ -31,6 +31,14 @@ def reply(*objects, **single):
     return respond(body=json.dumps(list(objects) if objects else single))
 
 
+def not_as_described(behaviour):
+    """The other behaviour, whose JSON is wrong on purpose by what src/push/openapi.json says."""
+    def wrong(exchange):
+        exchange.look_away()
+        behaviour(exchange)
+    return wrong
+
+
 def echo(exchange):
     """Answers a body with the same body, and everything else without a reply."""
     body = exchange.request.json.get("body")

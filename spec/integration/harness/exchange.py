@@ -8,6 +8,8 @@ import ssl
 import struct
 import time
 
+WATCHED = 1 << 20
+"""Octets of a response at most that are looked at."""
 RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -39,13 +41,30 @@ class Request:
 class Exchange:
     """A request and the socket on which a behaviour answers it."""
 
-    def __init__(self, request, connection, endpoint):
+    def __init__(self, request, connection, endpoint, watch):
         self.request, self._socket, self._endpoint = request, connection, endpoint
         self.keep_open = True
+        self._watch, self._sent = watch, b""
 
     def send(self, octets):
         self.request.answered = self.request.answered or time.monotonic()
+        if self._watch:
+            self._sent += octets
+            self._look(is_end=False)
         self._socket.sendall(octets)
+
+    def _look(self, is_end):
+        if self._watch.webhook_answer(self._sent, is_end) or len(self._sent) > WATCHED:
+            self._watch = None
+
+    def look_away(self):
+        """What is sent is not as it should be, and is meant to be so."""
+        self._watch = None
+
+    def end(self):
+        """Nothing more is sent."""
+        if self._watch:
+            self._look(is_end=True)
 
     def send_and_close(self, octets):
         """Sends the octets and the end (FIN) together, so that nobody takes the connection for an open one."""

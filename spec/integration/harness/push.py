@@ -43,16 +43,22 @@ class Answer:
 class Service:
     """A service with a connection of its own to the HTTP server at that port."""
 
-    def __init__(self, port, host="bot.test", token=TOKEN):
-        self.port, self.host, self.token = port, host, token
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    # What looks at every push and its answer: a test's description.Misfits.
+    watch = None
+
+    def __init__(self, port, host="bot.test", token=TOKEN, base=PATH, tls=None):
+        self.port, self.host, self.token, self.base = port, host, token, base
+        self.connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=DEADLINE, context=tls) if tls
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE))
 
     def begin(self, body=b"", content_type=JSON, *, path="", method="POST", **headers):
         """Sends a request. Header names have underscores in place of hyphens; None leaves one out."""
         sent = {"Host": self.host, "Authorization": f"Bearer {self.token}", "Content-Type": content_type,
                 **{name.replace("_", "-"): value for name, value in headers.items()}}
         octets = body.encode() if isinstance(body, str) else body
-        self.connection.request(method, PATH + path, octets,
+        self._begun = method, path, sent["Content-Type"], octets
+        self.connection.request(method, self.base + path, octets,
                                 {name: value for name, value in sent.items() if value is not None})
 
     def answer(self):
@@ -60,7 +66,10 @@ class Service:
         response = self.connection.getresponse()
         body = response.read()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, body)
+        answer = Answer(response.status, headers, body)
+        if Service.watch:
+            Service.watch.push(*self._begun, answer)
+        return answer
 
     def request(self, body=b"", content_type=JSON, **arguments):
         self.begin(body, content_type, **arguments)

@@ -10,6 +10,13 @@ SERVICES = REPOSITORY / "target" / "services"
 MODULES = SERVICES / "node_modules"
 
 
+def packages():
+    """Where those for Python are."""
+    found = list(SERVICES.glob("python/lib/python3*/site-packages"))
+    assert found, f"{SERVICES} is not there: run `make services` first"
+    return [str(path) for path in found]
+
+
 def python():
     """The Python that has the packages of services/requirements.txt."""
     command = SERVICES / "python" / "bin" / "python"

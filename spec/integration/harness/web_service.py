@@ -19,6 +19,9 @@ class WebService:
     What stands for the port in the command is replaced by a free one. `environment` is added to the process's.
     """
 
+    # What looks at the JSON that it has printed: a test's description.Misfits.
+    watch = None
+
     def __init__(self, *command, environment=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -61,11 +64,17 @@ class WebService:
 
     def requests(self):
         """The JSON of the requests that it has printed so far."""
-        return self._printed("received ")
+        requests = self._printed("received ")
+        for request in requests if self.watch else ():
+            self.watch.webhook_request(request)
+        return requests
 
     def answers(self):
         """The JSON of the answers that it has printed so far."""
-        return self._printed("answered ")
+        answers = self._printed("answered ")
+        for answer in answers if self.watch else ():
+            self.watch.webhook_reply(answer)
+        return answers
 
     def _printed(self, verb):
         return [line.removeprefix(verb) for line in self.output().splitlines() if line.startswith(verb)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bench_load::messages::{converse, flood};
+use bench_load::pushes::{Target, push};
 use bench_load::run::{Length, Plan};
 use bench_load::stream::Account;
 use bench_load::target::{Kind, ask};
@@ -17,6 +18,9 @@ const USAGE: &str = "usage:
   load iqs CONNECTION --to JID --target-host HOST --implementation JID RUN
                                                 to the implementation itself or to a proxy for it
   load chats …                                  messages in place of iqs
+  load pushes CONNECTION --http-port PORT --http-host HOST --path PATH --authorization VALUE [--silent] RUN
+                                                to an HTTP server in Prosody, which sends each to the component
+                                                (--silent: only answers)
   load flood CONNECTION --to JID --count N [--senders N] [--size BYTES]
                                                 all at once; stays connected until its input ends
 CONNECTION is --port PORT --host HOST --secret SECRET
@@ -32,6 +36,11 @@ struct Options {
     to: String,
     target_host: String,
     implementation: String,
+    http_port: u16,
+    http_host: String,
+    path: String,
+    authorization: String,
+    silent: bool,
     pid: u32,
     outstanding: Option<usize>,
     senders: Option<usize>,
@@ -54,6 +63,11 @@ impl Options {
                 Arg::Long("to") => options.to = parser.value()?.string()?,
                 Arg::Long("target-host") => options.target_host = parser.value()?.string()?,
                 Arg::Long("implementation") => options.implementation = parser.value()?.string()?,
+                Arg::Long("http-port") => options.http_port = parser.value()?.parse()?,
+                Arg::Long("http-host") => options.http_host = parser.value()?.string()?,
+                Arg::Long("path") => options.path = parser.value()?.string()?,
+                Arg::Long("authorization") => options.authorization = parser.value()?.string()?,
+                Arg::Long("silent") => options.silent = true,
                 Arg::Long("pid") => options.pid = parser.value()?.parse()?,
                 Arg::Long("outstanding") => options.outstanding = Some(parser.value()?.parse()?),
                 Arg::Long("senders") => options.senders = Some(parser.value()?.parse()?),
@@ -136,6 +150,16 @@ async fn run(options: &Options) -> io::Result<()> {
                 )
                 .await?,
             )
+        }
+        "pushes" => {
+            let target = Target {
+                port: options.http_port,
+                host: options.http_host.clone(),
+                path: options.path.clone(),
+                authorization: options.authorization.clone(),
+                sends: !options.silent,
+            };
+            print(&push(&account, &target, &options.plan()).await?)
         }
         "flood" => {
             let count = options.count.unwrap_or(1);
