@@ -16,6 +16,9 @@ from harness.user import SlixmppUser
 from harness.waiting import DEADLINE
 from harness.web_service import WebService
 
+# The model speaks the protocol of its own.
+pytestmark = pytest.mark.not_as_described("requests to a model")
+
 ALICE, BOT_JID, KEY = "alice@localhost", "ai@bot.test", "sk-secret"
 HINT = "{urn:xmpp:hints}no-store"
 

@@ -86,7 +86,7 @@ def test_a_room_gets_it_whole(bot, peers):
 
 
 def test_it_takes_an_answer_that_comes_bit_by_bit(bot, peer):
-    bot.behave(behaviours.reply(delta="Hello"))
+    bot.behave(behaviours.not_as_described(behaviours.reply(delta="Hello")))
     peer.say(bot.jid)
     received = peer.receive()
     assert received.error == "cancel/internal-server-error"

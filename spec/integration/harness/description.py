@@ -38,6 +38,9 @@ class Misfits:
     def webhook_reply(self, body):
         self._look("a webhook's answer", WEBHOOK["responses"]["200"]["content"], "application/json", body)
 
+    def webhook_item(self, item):
+        self._report("an item", WEBHOOK["responses"]["200"]["content"]["application/x-ndjson"]["schema"], item)
+
     def push(self, method, path, media_type, body, answer):
         """Looks at a push, and at what it was answered."""
         operation = _operation(method, path)

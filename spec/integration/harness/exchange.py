@@ -57,6 +57,11 @@ class Exchange:
         if self._watch.webhook_answer(self._sent, is_end) or len(self._sent) > WATCHED:
             self._watch = None
 
+    def item(self, item):
+        """An item of an answer that comes bit by bit is about to be sent."""
+        if self._watch:
+            self._watch.webhook_item(item)
+
     def look_away(self):
         """What is sent is not as it should be, and is meant to be so."""
         self._watch = None

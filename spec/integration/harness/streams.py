@@ -45,6 +45,9 @@ class Stream:
 
     def send(self, *items, **single):
         """Items, or one item of keyword arguments, all in one piece."""
+        for item in items or [single]:
+            if not isinstance(item, str):
+                self._exchange.item(item)
         texts = [item if isinstance(item, str) else json.dumps(item) for item in items or [single]]
         self.raw("".join(f"data: {text}\n\n" if self._events else f"{text}\n" for text in texts).encode())
 
