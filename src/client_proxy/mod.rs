@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The stanza itself stays with the caller: [`Proxy`] only says with which addresses it is sent on.
-//! [`translation`] makes ENCODED, [`resources`] and [`choice`] find the resource, [`pending`] knows what
+//! [`translation`] makes ENCODED, [`translations`] keeps it at hand, [`resources`] and [`choice`] find the resource, [`pending`] knows what
 //! is between steps 2 and 3, and [`subscription`] sees to it that the resources are known. Every request
 //! ends in exactly one answer: its own or one error. A get that gets none for a while goes to another
 //! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
@@ -46,6 +46,7 @@ mod subscription;
 #[cfg(test)]
 mod testing;
 pub mod translation;
+mod translations;
 mod unanswered;
 mod unreachable;
 
@@ -72,7 +73,8 @@ use settings::Settings;
 use shown::{NotFound, Waiting};
 use subscribers::Subscribers;
 use subscription::Subscription;
-use translation::{Encoded, KEY_LEN, Tag, Translator};
+use translation::{KEY_LEN, Tag};
+use translations::{Translated, Translations};
 pub(crate) use unreachable::{Origin, Unreachable};
 
 /// How many requests are seen to at a time, for which something is due.
@@ -111,7 +113,7 @@ pub(crate) enum Effect<S> {
 /// The state of one component. `S` is how the caller holds a stanza that may have to be sent again.
 pub(crate) struct Proxy<S> {
     settings: Settings,
-    translator: Translator,
+    translations: Translations,
     subscription: Subscription,
     resources: Resources,
     requesters: Requesters,
@@ -133,8 +135,8 @@ impl<S: Clone> Proxy<S> {
     /// A proxy that knows nothing of its target yet.
     pub fn new(settings: Settings, key: &[u8; KEY_LEN], now: Instant) -> Self {
         Proxy {
+            translations: Translations::new(&settings.host, key),
             settings,
-            translator: Translator::new(key),
             subscription: Subscription::new(now),
             resources: Resources::default(),
             requesters: Requesters::default(),
