@@ -170,20 +170,16 @@ impl<S> Pending<S> {
 
     /// Takes out a request for which something is due.
     pub fn take_due(&mut self, now: Instant) -> Option<Request<S>> {
-        let slot = *self.by_time.first_key_value()?.0;
-        if slot.0 > now {
+        if self.next_due()? > now {
             return None;
         }
-        self.remove(slot)
+        self.take_first()
     }
 
-    /// Takes out all, in the order in which they are due.
-    pub fn take_all(&mut self) -> Vec<Request<S>> {
-        self.by_peer.clear();
-        self.by_requester.clear();
-        self.attempts = 0;
-        self.held_bytes = 0;
-        std::mem::take(&mut self.by_time).into_values().collect()
+    /// Takes out the one for which something is due first.
+    pub fn take_first(&mut self) -> Option<Request<S>> {
+        let slot = *self.by_time.first_key_value()?.0;
+        self.remove(slot)
     }
 
     /// When something is due for the next of them.
@@ -412,12 +408,15 @@ mod tests {
     }
 
     #[test]
-    fn all_at_once() {
+    fn one_after_the_other() {
         let mut fixture = Fixture::new();
         let sent = fixture.insert("t@h/1", "proxy", "1", 5);
-        fixture.insert("t@h/2", "proxy", "1", 5);
-        assert_eq!(fixture.pending.take_all().len(), 2);
-        assert_eq!(fixture.pending.len(), 0);
+        fixture.insert("t@h/2", "proxy", "2", 4);
+        let ids: Vec<_> = std::iter::from_fn(|| fixture.pending.take_first())
+            .map(|request| request.envelope.id.unwrap())
+            .collect();
+        assert_eq!(ids, ["2", "1"]);
+        assert_eq!((fixture.pending.len(), fixture.pending.attempts()), (0, 0));
         assert!(fixture.take(&sent).is_none());
     }
 }
