@@ -92,10 +92,7 @@ impl<S: Clone> Proxy<S> {
     ) -> MessageVerdict {
         let Envelope { to, from, .. } = &message.envelope;
         let requester = self.translations.translate(from);
-        let conversation = Conversation {
-            requester: jid::bare(from).into(),
-            addressed: jid::bare(to).into(),
-        };
+        let conversation = Conversation::new(from, to);
         let known = self.conversations.resource(&conversation);
         let available = known.filter(|resource| self.resources.contains(resource));
         let resource = match available.cloned() {
@@ -149,10 +146,7 @@ impl<S: Clone> Proxy<S> {
 
     /// What a resource says first, or first after a restart, makes the conversation its own.
     fn begin_conversation(&mut self, requester: &str, addressed: &str, resource: &str) {
-        let conversation = Conversation {
-            requester: jid::bare(requester).into(),
-            addressed: jid::bare(addressed).into(),
-        };
+        let conversation = Conversation::new(requester, addressed);
         let known = self.conversations.resource(&conversation);
         if known.is_none_or(|known| !self.resources.contains(known))
             && let Some(resource) = self.resources.get(resource)

@@ -60,7 +60,8 @@ impl Translations {
 
     /// What a resource of the host stands for.
     pub fn decode(&self, resource: &str) -> Decoded {
-        self.translator.decode(resource)
+        let known = |jid: &str| Some(self.lately.get_young(jid)?.tag);
+        self.translator.decode(resource, known)
     }
 }
 
@@ -86,6 +87,20 @@ mod tests {
                 assert_eq!(translated.tag, made.tag);
                 assert_eq!(translated.carries_jid, made.carries_jid);
             }
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_made_up_for_whose_address_is_at_hand() {
+        let mut translations = Translations::new("proxy.example", &KEY);
+        for jid in ["romeo@example/orchard", "romeo@example/other"] {
+            let forged = Translator::new(&[8; KEY_LEN]).encode(jid).resource;
+            assert_eq!(translations.decode(&forged), Decoded::Forged);
+            let own = translations.translate(jid);
+            assert_eq!(translations.decode(&forged), Decoded::Forged);
+            let resource = own.address.strip_prefix("proxy.example/").unwrap();
+            let carried = Decoded::Carried(jid.to_owned(), own.tag);
+            assert_eq!(translations.decode(resource), carried);
         }
     }
 
