@@ -17,12 +17,14 @@ mod sync;
 #[cfg(test)]
 mod testing;
 pub mod threads;
+mod workers;
 
 pub use self::budget::Budget;
 pub use self::event::Event;
 pub use self::lead::{Lead, Weight};
 pub use self::permits::{Idle, Permit, Share};
 pub use self::pool::Pool;
+pub use self::workers::Workers;
 
 /// What comes of jobs, on its way to Prosody's thread.
 pub type Completions<T> = completions::Completions<T, Event>;
