@@ -73,7 +73,7 @@ def figures(results):
     if has("outstanding-1", NETHTTP, HTTP):
         yield "round trip at 1 outstanding / pure-Lua", ratio("outstanding-1", HTTP, NETHTTP, "p50"), "≤", 0.6
     if has("iq-64", DIRECT, PROXY):
-        yield "client_proxy: main-thread CPU / direct routing", ratio("iq-64", PROXY, DIRECT, "main_us"), "≤", 1.3
+        yield "client_proxy: main-thread CPU / direct routing", ratio("iq-64", PROXY, DIRECT, "main_us"), "≤", 1.15
     if has("chat-64", DIRECT, PROXY):
         yield "… of a message", ratio("chat-64", PROXY, DIRECT, "main_us"), "≤", 1.2
     if has("push-64", SENDING, PUSH):

@@ -56,21 +56,29 @@ local function origin_of(session)
 	if session == prosody.hosts[session.host] then return "host"; end
 end
 
-local function take_iq(stanza, session)
+-- An error that comes from no stream may say that the target's server cannot be reached.
+local function take_error(stanza, origin)
 	local attr = stanza.attr;
-	local origin = attr.type == "error" and origin_of(session);
-	if origin then
-		local _, condition = stanza:get_error();
-		return proxy:error(origin, condition, attr.to, attr.from, attr.id);
-	end
-	return proxy:iq(attr.type, attr.to, attr.from, attr.id, attr.type == "get" and stanza or nil);
+	local _, condition = stanza:get_error();
+	return proxy:error(origin, condition, attr.to, attr.from, attr.id);
 end
 
+local relay_iq, relay_message = proxy:relays();
+
 local function receive_iq(event)
-	local verdict, to, from, id, delay = take_iq(event.stanza, event.origin);
+	local stanza = event.stanza;
+	local attr = stanza.attr;
+	local type = attr.type;
+	local origin = type == "error" and origin_of(event.origin);
+	local verdict, to, from, id, delay;
+	if origin then
+		verdict, to, from, id, delay = take_error(stanza, origin);
+	else
+		verdict, to, from, id, delay = relay_iq(type, attr.to, attr.from, attr.id, type == "get" and stanza or nil);
+	end
 	if verdict == "relayed" then
-		set_timer(delay);
-		shared.relay_iq(event.stanza, to, from, id);
+		if delay then set_timer(delay); end
+		shared.relay_iq(stanza, to, from, id);
 	else
 		carry_out(proxy:poll());
 	end
@@ -87,31 +95,30 @@ end
 local PRIVATE = st.stanza("private", { xmlns = "urn:xmpp:carbons:2" });
 local NO_COPY = st.stanza("no-copy", { xmlns = "urn:xmpp:hints" });
 
--- The message with that, as another table, for the sender may look at its own once more.
-local function without_copies(message)
-	local attr, tags = {}, {};
-	local other = setmetatable({ name = message.name, attr = attr, tags = tags }, shared.stanza_mt);
-	for name, value in pairs(message.attr) do attr[name] = value; end
-	local children, elements = #message, #message.tags;
-	for i = 1, children do other[i] = message[i]; end
-	for i = 1, elements do tags[i] = message.tags[i]; end
-	other[children + 1], other[children + 2] = PRIVATE, NO_COPY;
+-- Sends a message on with that, and takes it out again, as `relay` does with addresses.
+local function relay_privately(message, to, from)
+	local tags = message.tags;
+	local children, elements = #message, #tags;
+	message[children + 1], message[children + 2] = PRIVATE, NO_COPY;
 	tags[elements + 1], tags[elements + 2] = PRIVATE, NO_COPY;
-	return other;
+	local sent = shared.relay(message, to, from, message.attr.id);
+	message[children + 2], message[children + 1] = nil, nil;
+	tags[elements + 2], tags[elements + 1] = nil, nil;
+	return sent;
 end
 
 local function receive_message(event)
 	local message = event.stanza;
 	local attr = message.attr;
 	local has_body = message:get_child("body") ~= nil;
-	local verdict, to, from, delay = proxy:message(attr.type, attr.to, attr.from, attr.id, has_body);
+	local verdict, to, from, id, delay = relay_message(attr.type, attr.to, attr.from, attr.id, has_body);
 	if verdict == "settled" then
 		carry_out(proxy:poll());
 		return true;
 	end
-	set_timer(delay);
-	local relayed = verdict == "to_target" and without_copies(message) or message;
-	if not shared.relay(relayed, to, from, attr.id) then
+	if delay then set_timer(delay); end
+	local relay = verdict == "to_target" and relay_privately or shared.relay;
+	if not relay(message, to, from, id) then
 		carry_out(proxy:message_unsent(attr.type, attr.to, attr.from, attr.id, has_body));
 	end
 	return true;

@@ -16,6 +16,9 @@ local TIME_TO_WRITE = 0.02;
 
 local log_status = module.log_status or module.log; -- COMPAT Prosody before 0.12 keeps no status
 
+-- Seconds for which a network back end is not made to wait whose timers run but once a second.
+local SOON = 0.01;
+
 -- What the library has made for the module.
 local component;
 
@@ -76,7 +79,7 @@ local function timeout() shared.carry_out(component:timeout()); end
 -- second may know a way to be called at once.
 local timeout_soon;
 function shared.set_timer(delay)
-	if delay == 0 and timeout_soon then
+	if delay and delay < SOON and timeout_soon then
 		timeout_soon();
 	elseif delay then
 		module:add_timer(delay, timeout);

@@ -3,6 +3,7 @@
 local native = require "prosody_components";
 local st = require "util.stanza";
 local xml = require "util.xml";
+local unpack = table.unpack or unpack; -- luacheck: ignore 113/unpack 143/table
 local web_service = require "spec.web_service";
 
 local stanza_mt = getmetatable(st.stanza("x"));
@@ -234,22 +235,79 @@ describe("prosody_components", function ()
 		end
 	end);
 
-	it("can be stopped by a signal handler as a proxy", function ()
-		for calls = 1, 8 do
-			local proxy = native.client_proxy("proxy.test", function (name)
-				return name == "target_address" and "service@test" or nil;
-			end, function () end, function () end, stanza_mt);
-			local presence = st.presence({ to = "proxy.test", from = "service@test/1" });
-			local request = st.iq({ type = "get", id = "1", to = "proxy.test", from = "romeo@test/orchard" })
+	describe("as a proxy", function ()
+		local TARGET = "service@test/1";
+		local proxy, relay_iq, relay_message;
+
+		before_each(function ()
+			local options = { target_address = "service@test", proxy_stanzas = { "iq", "message" } };
+			proxy = native.client_proxy("proxy.test", function (name) return options[name]; end,
+				function () end, function () end, stanza_mt);
+			relay_iq, relay_message = proxy:relays();
+			proxy:receive(st.presence({ to = "proxy.test", from = TARGET }));
+		end);
+
+		local function request()
+			return st.iq({ type = "get", id = "1", to = "proxy.test", from = "romeo@test/orchard" })
 				:tag("ping", { xmlns = "urn:xmpp:ping" });
-			proxy:receive(presence);
-			stop_within(calls, proxy, function ()
-				proxy:iq("get", "proxy.test", "romeo@test/orchard", "1", request);
-				proxy:receive(presence);
-				proxy:timeout();
-				proxy:poll();
-			end);
 		end
+
+		local function ask(id, stanza)
+			return relay_iq("get", "proxy.test", "romeo@test/orchard", id, stanza);
+		end
+
+		it("can be stopped by a signal handler", function ()
+			for calls = 1, 8 do
+				stop_within(calls, proxy, function ()
+					ask("1", request());
+					relay_message("chat", "proxy.test", "romeo@test/orchard", "1", true);
+					proxy:receive(st.presence({ to = "proxy.test", from = TARGET }));
+					proxy:timeout();
+					proxy:poll();
+				end);
+			end
+		end);
+
+		it("says what becomes of a stanza", function ()
+			local verdict, to, from, id = ask("1", request());
+			assert.same({ "relayed", TARGET, "1" }, { verdict, to, id });
+			assert.matches("^proxy%.test/", from);
+			assert.same({ "relayed", "romeo@test/orchard", "proxy.test", "1" }, { relay_iq("result", from, to, id) });
+			assert.same({ "stray" }, { relay_iq("result", from, to, id) });
+			assert.same({ "to_target", TARGET, from, nil },
+				{ relay_message("chat", "proxy.test", "romeo@test/orchard", nil, true) });
+			assert.same({ "to_requester", "romeo@test/orchard", "proxy.test", "2" },
+				{ relay_message("chat", from, TARGET, "2", true) });
+			for _, arguments in ipairs({ {}, { "get" }, { "get", "proxy.test", 1, "1" }, { {}, {}, {}, {}, {} } }) do
+				assert.same({ "settled" }, { relay_iq(unpack(arguments, 1, 5)) });
+				assert.same({ "settled" }, { relay_message(unpack(arguments, 1, 5)) });
+			end
+		end);
+
+		it("lets go of a request that is answered", function ()
+			local stanzas = setmetatable({}, { __mode = "v" });
+			local _, to, from;
+			for n = 1, 100 do
+				stanzas[n] = request();
+				_, to, from = ask(tostring(n), stanzas[n]);
+			end
+			collectgarbage();
+			assert.equal("table", type(stanzas[100]));
+			for n = 1, 100 do relay_iq("result", from, to, tostring(n)); end
+			relay_iq("result", from, to, "none");
+			collectgarbage();
+			assert.same({}, stanzas);
+		end);
+
+		it("holds the heap together when the functions outlive it", function ()
+			proxy = nil;
+			for n = 1, 100 do
+				collectgarbage();
+				local verdict, to, from, id = ask(tostring(n), request());
+				assert.equal("relayed", verdict);
+				if n % 2 == 0 then relay_iq("result", from, to, id); end
+			end
+		end);
 	end);
 
 	it("holds the stack and the heap together over many stanzas", function ()

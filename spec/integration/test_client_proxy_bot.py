@@ -1,73 +1,93 @@
-"""A chat bot that is an ordinary client, twice behind one address, as people see it: slixmpp on both sides."""
+"""A chat bot that is an ordinary client, twice behind one address, as people see it: slixmpp on both sides.
+
+The bot's account is on the proxy's server, or on another one.
+"""
 
 import asyncio
+import contextlib
 
 import pytest
 
-from harness.config import component
+from conftest import assert_no_tracebacks
+from harness.chat_bot import LATER, ChatBot
+from harness.config import component, virtual_host
+from harness.federation import federation
+from harness.prosody import Prosody
 from harness.user import SlixmppUser
 
-SERVICE, BOT = "service@localhost", "bot@proxy.test"
-PEOPLE = ["romeo@localhost", "juliet@localhost", "mercutio@localhost"]
-ACCOUNTS = dict.fromkeys([SERVICE, *PEOPLE], "secret")
-PLUGINS = ("xep_0004", "xep_0030", "xep_0050", "xep_0085", "xep_0184", "xep_0308", "xep_0333")
+BOT = "bot@proxy.test"
+PEOPLE = dict.fromkeys(["romeo@localhost", "juliet@localhost", "mercutio@localhost"], "secret")
+ROMEO = "romeo@localhost"
 EVENTS = ("receipt_received", "chatstate_composing", "message_correction", "marker_displayed",
           "presence_away")
 
 
-def hosts(backend):
-    return [component("proxy.test", "client_proxy", target_address=SERVICE, proxy_strategy="sticky",
-                      proxy_stanzas=["iq", "message", "presence"])]
+class Place:
+    """The server of the people and the proxy, and the one of the bots, which may be the same."""
+
+    def __init__(self, near, far, service):
+        self.near, self.far, self.service = near, far, service
+        self._opened = []
+
+    def log_in(self, jid):
+        """Logs a person in."""
+        return self._open(SlixmppUser(self.near.c2s_port, f"{jid}/orchard", "secret", ChatBot.PLUGINS, EVENTS))
+
+    def bot(self, name):
+        """Logs a bot in; returns once the proxy knows that there is one."""
+        position = self.near.log_position()
+        bot = self._open(ChatBot(self.far.c2s_port, f"{self.service}/{name}", "secret", ChatBot.PLUGINS, EVENTS))
+        if sum(isinstance(user, ChatBot) for user in self._opened) == 1:
+            self.near.wait_for_log(f"{self.service} is available", since=position)
+        return bot
+
+    def _open(self, user):
+        self._opened.append(user.__enter__())
+        return user
+
+    def log_all_out(self):
+        while self._opened:
+            self._opened.pop().__exit__()
+
+    def restart(self, *servers):
+        for server in servers:
+            assert server.stop() == 0
+        for server in servers:
+            server.start()
 
 
-class Bot(SlixmppUser):
-    """Answers what is said to it with its own name, and has a command of two steps."""
+def proxy(service):
+    return component("proxy.test", "client_proxy", target_address=service, proxy_strategy="sticky",
+                     proxy_stanzas=["iq", "message", "presence"])
 
-    def __enter__(self):
-        super().__enter__()
-        self.client.add_event_handler("message", self._answer)
-        self.client["xep_0050"].add_command(node="order", name="Order", handler=self._first)
-        self.call("send_presence")
-        self.call("get_roster")
-        return self
 
-    @property
-    def name(self):
-        return self.client.boundjid.resource
+@contextlib.contextmanager
+def one_server():
+    service = "service@localhost"
+    with Prosody([proxy(service)], accounts={service: "secret", **PEOPLE}) as prosody:
+        yield Place(prosody, prosody, service)
 
-    def _answer(self, message):
-        message.reply(f"{self.name}: {message['body']}").send()
 
-    def _first(self, iq, session):
-        session["payload"] = self._form("What?")
-        session["next"], session["has_next"] = self._second, True
-        return session
+@contextlib.contextmanager
+def two_servers():
+    service = "service@far.test"
+    with federation(([proxy(service)], PEOPLE), ([virtual_host("far.test")], {service: "secret"})) as (near, far):
+        yield Place(near, far, service)
 
-    def _second(self, payload, session):
-        session["payload"] = self._form(f"{self.name}: {payload['values']['answer']}")
-        session["next"], session["has_next"] = None, False
-        return session
 
-    def _form(self, question):
-        form = self.client["xep_0004"].make_form("form", question)
-        form.add_field(var="answer", ftype="text-single")
-        return form
+@pytest.fixture(scope="module", params=[one_server, two_servers])
+def running(request):
+    with request.param() as place:
+        yield place
 
 
 @pytest.fixture
-def log_in(prosody):
-    """A function that logs somebody in; a bot with its resource."""
-    opened = []
-
-    def start(jid, kind=SlixmppUser):
-        position = prosody.log_position()
-        opened.append(kind(prosody.c2s_port, jid, "secret", PLUGINS, EVENTS).__enter__())
-        if kind is Bot and sum(isinstance(user, Bot) for user in opened) == 1:
-            prosody.wait_for_log(f"{SERVICE} is available", since=position)
-        return opened[-1]
-    yield start
-    for user in reversed(opened):
-        user.__exit__()
+def place(running):
+    positions = {server: server.log_position() for server in (running.near, running.far)}
+    yield running
+    running.log_all_out()
+    for server, position in positions.items():
+        assert_no_tracebacks(server, position)
 
 
 def ask(user, text):
@@ -77,9 +97,9 @@ def ask(user, text):
     return answer["body"].partition(":")[0]
 
 
-def test_each_person_talks_to_one_bot_and_goes_on_with_the_other(log_in):
-    bots = {name: log_in(f"{SERVICE}/{name}", Bot) for name in ("one", "two")}
-    people = [log_in(jid) for jid in PEOPLE]
+def test_each_person_talks_to_one_bot_and_goes_on_with_the_other(place):
+    bots = {name: place.bot(name) for name in ("one", "two")}
+    people = [place.log_in(jid) for jid in PEOPLE]
     partners = {person: ask(person, "hello") for person in people}
     for person, partner in partners.items():
         assert [ask(person, str(n)) for n in range(5)] == [partner] * 5
@@ -89,8 +109,8 @@ def test_each_person_talks_to_one_bot_and_goes_on_with_the_other(log_in):
     assert {ask(person, "still there?") for person in people} == {remaining}
 
 
-def test_what_belongs_to_a_chat_works_both_ways(log_in):
-    bot, romeo = log_in(f"{SERVICE}/one", Bot), log_in(PEOPLE[0])
+def test_what_belongs_to_a_chat_works_both_ways(place):
+    bot, romeo = place.bot("one"), place.log_in(ROMEO)
 
     def sent(user, to, **children):
         message = user.client.make_message(to, mtype="chat")
@@ -120,10 +140,10 @@ def test_what_belongs_to_a_chat_works_both_ways(log_in):
         assert sender.wait_for("marker_displayed")["displayed"]["id"] == asked
 
 
-def test_a_command_of_several_steps_in_a_chat(log_in):
+def test_a_command_of_several_steps_in_a_chat(place):
     for name in ("one", "two"):
-        log_in(f"{SERVICE}/{name}", Bot)
-    romeo = log_in(PEOPLE[0])
+        place.bot(name)
+    romeo = place.log_in(ROMEO)
     partner = ask(romeo, "hello")
 
     async def order():
@@ -138,15 +158,51 @@ def test_a_command_of_several_steps_in_a_chat(log_in):
     assert title == f"{partner}: tea"
 
 
-def test_the_bot_s_presence_is_that_of_the_service(log_in):
-    romeo = log_in(PEOPLE[0])
+def test_the_bot_s_presence_is_that_of_the_service(place):
+    romeo = place.log_in(ROMEO)
     romeo.call("send_presence")
     romeo.call("get_roster")
     romeo.call("send_presence_subscription", pto=BOT)
     romeo.wait_for("presence_subscribed", lambda presence: presence["from"] == BOT)
-    bot = log_in(f"{SERVICE}/one", Bot)
+    bot = place.bot("one")
     romeo.wait_for("presence_available", lambda presence: presence["from"] == BOT)
     bot.call("send_presence", pshow="away")
     romeo.wait_for("presence_away", lambda presence: presence["from"] == BOT)
     bot.call("send_presence", ptype="unavailable")
     romeo.wait_for("presence_unavailable", lambda presence: presence["from"] == BOT)
+
+
+def asked_for_later(bot, user, text):
+    """What reaches a bot of a question that it does not answer yet."""
+    user.call("send_message", BOT, LATER + text, mtype="chat")
+    return bot.wait_for("message", lambda message: message["body"] == LATER + text)
+
+
+@pytest.mark.parametrize("running", [two_servers], indirect=True)
+def test_an_answer_after_the_proxy_s_server_was_restarted(place):
+    """Of which JID they have asked nothing is known then, so it is the host that answers until they write again."""
+    bot, romeo = place.bot("one"), place.log_in(ROMEO)
+    question = asked_for_later(bot, romeo, "before")
+    position = place.near.log_position()
+    place.restart(place.near)
+    place.near.wait_for_log(f"{place.service} is available", since=position)
+    romeo = place.log_in(ROMEO)
+    romeo.call("send_presence")
+    bot.call("send_message", question["from"], "here it is", mtype="chat")
+    assert romeo.wait_for("message", lambda message: message["body"] == "here it is")["from"] == "proxy.test"
+    assert ask(romeo, "and now?") == "one"
+    bot.call("send_message", question["from"], "from now on", mtype="chat")
+    assert romeo.wait_for("message", lambda message: message["body"] == "from now on")["from"] == BOT
+
+
+def test_an_answer_after_both_servers_were_restarted(place):
+    """The bot has logged in anew, under another name; that it has the address is enough."""
+    bot, romeo = place.bot("one"), place.log_in(ROMEO)
+    question = asked_for_later(bot, romeo, "before")
+    place.log_all_out()
+    place.restart(*{place.near, place.far})
+    bot, romeo = place.bot("two"), place.log_in(ROMEO)
+    romeo.call("send_presence")
+    bot.call("send_message", question["from"], "here it is", mtype="chat")
+    assert romeo.wait_for("message", lambda message: message["body"] == "here it is")["from"] == "proxy.test"
+    assert asked_for_later(bot, romeo, "again")["from"] == question["from"], "and is the same still"

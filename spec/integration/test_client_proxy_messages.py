@@ -1,18 +1,16 @@
 """Messages through the proxy: conversations, and what belongs to them."""
 
 import contextlib
-import re
 
 import pytest
 
 from conftest import assert_no_tracebacks
 from harness import stanza as stanzas
 from harness.client import Component, User
-from harness.config import component, external_component, virtual_host
+from harness.config import component, virtual_host
 from harness.federation import federation
-from harness.installation import document
-from harness.prosody import COMPONENT_SECRET, Prosody
-from harness.stanza import XML_LANG, canonical, parse
+from harness.prosody import Prosody
+from harness.stanza import canonical, parse
 from harness.target import TargetClient
 from harness.waiting import wait_until
 from limits import needs_carbons
@@ -229,35 +227,3 @@ def test_a_target_on_another_server():
         assert (answer.sender, answer.body) == (BOT, "hi")
         romeo.close()
         client.close()
-
-
-def test_the_conversation_that_the_documentation_shows():
-    shown = re.findall(r"<message .*?</message>", document("docs/client_proxy.markdown"), re.S)
-    said, passed_on, answer, passed_back = shown
-    hosts = [component("proxy.example.com", "client_proxy", target_address="service@example.com",
-                       proxy_stanzas=["iq", "message", "presence"]),
-             *(external_component(host, COMPONENT_SECRET) for host in ("example.com", "example.net"))]
-    with Prosody(hosts) as prosody:
-        example_com, example_net = (
-            Component(prosody.component_port, host, COMPONENT_SECRET) for host in ("example.com", "example.net"))
-        service, romeo = example_com.peer("service@example.com/one"), example_net.peer("romeo@example.net/orchard")
-        service.presence("proxy.example.com")
-        prosody.wait_for_log("service@example.com is available")
-        example_net.send(said)
-        asked = service.receive_kind("message")
-        address = asked.sender
-
-        def as_shown(stanza):
-            stanza.element.attrib.pop(XML_LANG, None)
-            return indented(str(stanza).replace(address, "proxy.example.com/ENCODED"))
-        assert as_shown(asked) == indented(passed_on)
-        example_com.send(answer.replace("proxy.example.com/ENCODED", address))
-        assert as_shown(romeo.receive()) == indented(passed_back)
-        for stream in (example_com, example_net):
-            stream.close()
-        assert_no_tracebacks(prosody)
-
-
-def indented(xml):
-    """The stanza as the documentation has it: white space between elements means nothing there."""
-    return canonical(parse(re.sub(r">\s+<", "><", xml)))

@@ -10,8 +10,12 @@ use super::subscribers::{Subscribers, Subscription};
 /// The least time from one announcement to the next.
 pub const INTERVAL: Duration = Duration::from_secs(5);
 
-/// How many are told at a time: about two milliseconds' work for Prosody.
-pub const PORTION: usize = 50;
+/// How many are told at a time: about half a millisecond's work for Prosody.
+pub const PORTION: usize = 25;
+
+/// The pause after each portion, in which Prosody sees to others, and writes. What it cannot write as fast as it is
+/// told piles up, and is copied each time that it tries again: that would hold its thread for longer than any portion.
+pub const PAUSE: Duration = Duration::from_micros(2_500);
 
 /// What is being told, or was told last.
 #[derive(Default)]
@@ -26,8 +30,8 @@ pub struct Announcement {
 enum Progress {
     #[default]
     Done,
-    /// All up to that one have been told; none yet if there is none.
-    Told(Option<Subscription>),
+    /// All up to that one have been told, or none yet; the next ones are told then.
+    Told(Option<Subscription>, Instant),
 }
 
 impl Announcement {
@@ -43,8 +47,8 @@ impl Announcement {
 
     /// When there is something to tell, if the service is to show like that.
     pub fn due(&self, show: Option<Show>, now: Instant) -> Option<Instant> {
-        if let Progress::Told(_) = self.progress {
-            return Some(now);
+        if let Progress::Told(_, next) = self.progress {
+            return Some(next);
         }
         if show == self.show {
             return None;
@@ -66,9 +70,9 @@ impl Announcement {
             self.show = show;
             self.began = Some(now);
             self.number += 1;
-            self.progress = Progress::Told(None);
+            self.progress = Progress::Told(None, now);
         }
-        let Progress::Told(last) = &self.progress else {
+        let Progress::Told(last, _) = &self.progress else {
             return Vec::new();
         };
         let next: Vec<_> = subscribers
@@ -77,7 +81,7 @@ impl Announcement {
             .cloned()
             .collect();
         self.progress = match next.last() {
-            Some(last) if next.len() == PORTION => Progress::Told(Some(last.clone())),
+            Some(last) if next.len() == PORTION => Progress::Told(Some(last.clone()), now + PAUSE),
             _ => Progress::Done,
         };
         next
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn all_are_told_once_in_portions() {
-        let (subscribers, now) = (subscribers(4 * PORTION + 7), Instant::now());
+        let (subscribers, mut now) = (subscribers(4 * PORTION + 7), Instant::now());
         let mut announcement = Announcement::default();
         let mut told = HashSet::new();
         let show = Some(Show::Available);
@@ -109,6 +113,7 @@ mod tests {
                 assert!(told.insert(subscription.subscriber));
             }
             portions += 1;
+            now += PAUSE;
         }
         assert_eq!((told.len(), portions), (4 * PORTION + 7, 5));
         assert_eq!(announcement.due(show, now), None);
@@ -133,7 +138,8 @@ mod tests {
         let (subscribers, now) = (subscribers(PORTION + 1), Instant::now());
         let mut announcement = Announcement::default();
         announcement.next(Some(Show::Available), &subscribers, now);
-        let rest = announcement.next(None, &subscribers, now);
+        assert!(announcement.next(None, &subscribers, now).is_empty());
+        let rest = announcement.next(None, &subscribers, now + PAUSE);
         assert_eq!(rest.len(), 1);
         assert_eq!(announcement.show(), Some(Show::Available));
         assert_eq!(announcement.due(None, now), Some(now + INTERVAL));

@@ -7,14 +7,19 @@ use std::rc::Rc;
 
 use super::generations::Generations;
 use super::translation::Tag;
+use crate::stanza::jid;
 
 /// What belongs together: what one account and one JID of the proxy's say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Conversation {
-    /// The bare JID of the requester.
-    pub requester: Box<str>,
-    /// The bare JID at the proxy's host.
-    pub addressed: Box<str>,
+pub struct Conversation(Box<str>);
+
+impl Conversation {
+    /// That of a requester and a JID at the proxy's host.
+    pub fn new(requester: &str, addressed: &str) -> Self {
+        // No JID has a line break.
+        let both = [jid::bare(requester), "\n", jid::bare(addressed)];
+        Conversation(both.concat().into())
+    }
 }
 
 /// Conversations, within bounds.
@@ -32,7 +37,7 @@ impl Conversations {
 
     /// From now on a conversation is with that resource.
     pub fn assign(&mut self, conversation: Conversation, resource: Rc<str>) {
-        let length = conversation.requester.len() + conversation.addressed.len();
+        let length = conversation.0.len();
         self.resources.insert(conversation, resource, length);
     }
 
@@ -43,7 +48,10 @@ impl Conversations {
 
     /// A requester has written to that JID.
     pub fn address(&mut self, requester: Tag, addressed: &str) {
-        self.addressed
-            .insert(requester, addressed.into(), addressed.len());
+        let known = self.addressed.get_young(&requester);
+        if known.is_none_or(|known| **known != *addressed) {
+            self.addressed
+                .insert(requester, addressed.into(), addressed.len());
+        }
     }
 }

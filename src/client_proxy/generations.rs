@@ -1,10 +1,11 @@
 //! A map within bounds that forgets what has not been touched for long.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
 
-/// What one generation weighs at most, in bytes: some 80,000 entries.
+/// What one generation weighs at most unless it is told otherwise, in bytes: some 80,000 entries.
 pub const GENERATION: usize = 8 << 20;
 
 /// What an entry weighs beside its texts, in bytes.
@@ -16,14 +17,23 @@ pub struct Generations<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     weight: usize,
+    bound: usize,
 }
 
 impl<K, V> Default for Generations<K, V> {
     fn default() -> Self {
+        Generations::bounded(GENERATION)
+    }
+}
+
+impl<K, V> Generations<K, V> {
+    /// One whose generations weigh no more than that.
+    pub fn bounded(bound: usize) -> Self {
         Generations {
             young: HashMap::new(),
             old: HashMap::new(),
             weight: 0,
+            bound,
         }
     }
 }
@@ -37,7 +47,7 @@ impl<K: Eq + Hash, V> Generations<K, V> {
         }
         self.old.remove(&key);
         let weight = ENTRY + length;
-        if self.weight + weight > GENERATION {
+        if self.weight + weight > self.bound {
             self.old = mem::take(&mut self.young);
             self.weight = 0;
         }
@@ -54,5 +64,13 @@ impl<K: Eq + Hash, V> Generations<K, V> {
     /// The value of a key that is not forgotten.
     pub fn get(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    /// The value of a key that was written since the last generation was full.
+    pub fn get_young<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.young.get(key)
     }
 }

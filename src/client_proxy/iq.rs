@@ -107,35 +107,35 @@ impl<S: Clone> Proxy<S> {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Result<Addresses, Envelope> {
-        let encoded = self.translator.encode(&request.envelope.from);
-        let chosen = self.choose(&encoded.tag, now, rng, |jid| !request.was_sent_to(jid));
+        let requester = self.translations.translate(&request.envelope.from);
+        let chosen = self.choose(&requester.tag, now, rng, |jid| !request.was_sent_to(jid));
         let Some(resource) = chosen else {
             return Err(request.envelope);
         };
-        self.serve(&request.envelope.from, &encoded, Rc::clone(&resource), now);
+        self.serve(
+            &request.envelope.from,
+            &requester,
+            Rc::clone(&resource),
+            now,
+        );
         request.next_try = match (&request.held, self.settings.try_timeout) {
             (Some(_), Some(after)) => Some(now + after),
             _ => None,
         };
-        let from = self.address(&encoded);
-        Ok(self.pending.insert(&resource, from, request, now, rng))
+        let from = &requester.address;
+        Ok(self.pending.insert(resource, from, request, now, rng))
     }
 
     /// Remembers which resource serves a requester.
     pub(super) fn serve(
         &mut self,
         requester: &str,
-        encoded: &Encoded,
+        translated: &Translated,
         resource: Rc<str>,
         now: Instant,
     ) {
-        let jid = (!encoded.carries_jid).then_some(requester);
-        self.requesters.serve(encoded.tag, jid, resource, now);
-    }
-
-    /// The address under which the target knows a requester.
-    pub(super) fn address(&self, encoded: &Encoded) -> String {
-        format!("{}/{}", self.settings.host, encoded.resource)
+        let jid = (!translated.carries_jid).then_some(requester);
+        self.requesters.serve(translated.tag, jid, resource, now);
     }
 
     /// Chooses a resource for a requester, of those that are eligible.

@@ -91,17 +91,14 @@ impl<S: Clone> Proxy<S> {
         rng: &mut impl Rng,
     ) -> MessageVerdict {
         let Envelope { to, from, .. } = &message.envelope;
-        let encoded = self.translator.encode(from);
-        let conversation = Conversation {
-            requester: jid::bare(from).into(),
-            addressed: jid::bare(to).into(),
-        };
+        let requester = self.translations.translate(from);
+        let conversation = Conversation::new(from, to);
         let known = self.conversations.resource(&conversation);
         let available = known.filter(|resource| self.resources.contains(resource));
         let resource = match available.cloned() {
             Some(resource) => resource,
             None => {
-                let Some(resource) = self.choose(&encoded.tag, now, rng, |_| true) else {
+                let Some(resource) = self.choose(&requester.tag, now, rng, |_| true) else {
                     self.counts.messages_no_resource += 1;
                     self.return_message(message, &SERVICE_UNAVAILABLE);
                     return MessageVerdict::Settled;
@@ -111,11 +108,11 @@ impl<S: Clone> Proxy<S> {
         };
         self.conversations
             .assign(conversation, Rc::clone(&resource));
-        self.conversations.address(encoded.tag, to);
-        self.serve(from, &encoded, Rc::clone(&resource), now);
+        self.conversations.address(requester.tag, to);
+        self.serve(from, &requester, Rc::clone(&resource), now);
         MessageVerdict::ToTarget {
             to: resource.as_ref().to_owned(),
-            from: self.address(&encoded),
+            from: requester.address.as_ref().to_owned(),
         }
     }
 
@@ -140,7 +137,7 @@ impl<S: Clone> Proxy<S> {
     /// The requester that an address at the component stands for.
     fn requester_at(&self, address: &str) -> Option<(Tag, String)> {
         let resource = jid::resource(address).filter(|_| jid::node(address).is_none())?;
-        match self.translator.decode(resource) {
+        match self.translations.decode(resource) {
             Decoded::Carried(jid, tag) => Some((tag, jid)),
             Decoded::Digested(tag) => Some((tag, self.requesters.jid(&tag)?.to_owned())),
             Decoded::Forged | Decoded::Foreign => None,
@@ -149,10 +146,7 @@ impl<S: Clone> Proxy<S> {
 
     /// What a resource says first, or first after a restart, makes the conversation its own.
     fn begin_conversation(&mut self, requester: &str, addressed: &str, resource: &str) {
-        let conversation = Conversation {
-            requester: jid::bare(requester).into(),
-            addressed: jid::bare(addressed).into(),
-        };
+        let conversation = Conversation::new(requester, addressed);
         let known = self.conversations.resource(&conversation);
         if known.is_none_or(|known| !self.resources.contains(known))
             && let Some(resource) = self.resources.get(resource)

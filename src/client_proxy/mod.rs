@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The stanza itself stays with the caller: [`Proxy`] only says with which addresses it is sent on.
-//! [`translation`] makes ENCODED, [`resources`] and [`choice`] find the resource, [`pending`] knows what
+//! [`translation`] makes ENCODED, [`translations`] keeps it at hand, [`resources`] and [`choice`] find the resource, [`pending`] knows what
 //! is between steps 2 and 3, and [`subscription`] sees to it that the resources are known. Every request
 //! ends in exactly one answer: its own or one error. A get that gets none for a while goes to another
 //! resource too. The target may ask a requester in turn, by the address that it knows; [`requesters`]
@@ -46,6 +46,7 @@ mod subscription;
 #[cfg(test)]
 mod testing;
 pub mod translation;
+mod translations;
 mod unanswered;
 mod unreachable;
 
@@ -72,11 +73,15 @@ use settings::Settings;
 use shown::{NotFound, Waiting};
 use subscribers::Subscribers;
 use subscription::Subscription;
-use translation::{Encoded, KEY_LEN, Tag, Translator};
+use translation::{KEY_LEN, Tag};
+use translations::{Translated, Translations};
 pub(crate) use unreachable::{Origin, Unreachable};
 
 /// How many requests are seen to at a time, for which something is due.
 const MAX_DUE: usize = 500;
+
+/// How many requests are answered at a time that nobody waits for any more.
+const MAX_ABANDONED: usize = 100;
 
 /// How long numbers may wait to be told.
 const TELL_WITHIN: Duration = Duration::from_secs(1);
@@ -111,7 +116,7 @@ pub(crate) enum Effect<S> {
 /// The state of one component. `S` is how the caller holds a stanza that may have to be sent again.
 pub(crate) struct Proxy<S> {
     settings: Settings,
-    translator: Translator,
+    translations: Translations,
     subscription: Subscription,
     resources: Resources,
     requesters: Requesters,
@@ -122,6 +127,7 @@ pub(crate) struct Proxy<S> {
     waiting: Vec<Waiting>,
     complaints: Complaints,
     pending: Pending<S>,
+    abandoned: Vec<Pending<S>>,
     bounds: Bounds,
     last_chosen: Option<Rc<str>>,
     counts: Counts,
@@ -133,8 +139,8 @@ impl<S: Clone> Proxy<S> {
     /// A proxy that knows nothing of its target yet.
     pub fn new(settings: Settings, key: &[u8; KEY_LEN], now: Instant) -> Self {
         Proxy {
+            translations: Translations::new(&settings.host, key),
             settings,
-            translator: Translator::new(key),
             subscription: Subscription::new(now),
             resources: Resources::default(),
             requesters: Requesters::default(),
@@ -145,6 +151,7 @@ impl<S: Clone> Proxy<S> {
             waiting: Vec::new(),
             complaints: Complaints::default(),
             pending: Pending::default(),
+            abandoned: Vec::new(),
             bounds: Bounds::default(),
             last_chosen: None,
             counts: Counts::default(),
@@ -156,7 +163,7 @@ impl<S: Clone> Proxy<S> {
     /// Takes over new settings. All that is outstanding stays, unless the target is another one now.
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
         if settings.target != self.settings.target {
-            self.bounce_all();
+            self.abandon();
             self.send_presence("unsubscribe");
             self.resources.clear();
             self.subscription = Subscription::new(now);
@@ -171,6 +178,7 @@ impl<S: Clone> Proxy<S> {
         }
         self.keep_subscribed(now, rng);
         self.keep_announced(now);
+        self.answer_abandoned();
         for _ in 0..MAX_DUE {
             let Some(request) = self.pending.take_due(now) else {
                 break;
@@ -181,7 +189,7 @@ impl<S: Clone> Proxy<S> {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, and effects and counts to be polled.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if !self.effects.is_empty() {
+        if !self.effects.is_empty() || !self.abandoned.is_empty() {
             return Some(now);
         }
         if self.has_ended {
@@ -275,12 +283,11 @@ mod tests {
         fixture.proxy.reconfigure(other, now);
         let bounced = error_to_romeo(HOST, &REMOTE_SERVER_TIMEOUT);
         let goodbye = format!("<presence to='{TARGET}' from='{HOST}' type='unsubscribe'/>");
-        assert_eq!(fixture.done(), [bounced, goodbye]);
+        assert_eq!(fixture.done(), [goodbye]);
         fixture.tick(0);
-        assert_eq!(
-            fixture.done()[1],
-            format!("<presence to='other@example' from='{HOST}' type='subscribe'/>")
-        );
+        let done = fixture.done();
+        let subscribe = format!("<presence to='other@example' from='{HOST}' type='subscribe'/>");
+        assert_eq!(done[1..], [subscribe, bounced]);
         assert_eq!(fixture.answer(&sent, "result"), None);
         assert_eq!(fixture.iq(ROMEO, HOST, "get", "2"), None);
     }

@@ -112,34 +112,92 @@ impl<S> Pending<S> {
     /// Gives back the addresses.
     pub fn insert(
         &mut self,
-        to: &str,
-        from: String,
+        to: Rc<str>,
+        from: &str,
         mut request: Request<S>,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Addresses {
-        let (peer, sent_there) = match self.by_peer.get_key_value(to) {
-            Some((peer, sent_there)) => (Rc::clone(peer), Some(sent_there)),
-            None => (Rc::from(to), None),
+        let slot = self.slot(&request);
+        let sent_there = self.by_peer.entry(Rc::clone(&to)).or_default();
+        let mut key = Key {
+            from: from.to_owned(),
+            id: request.envelope.id.clone().unwrap_or_default(),
         };
-        let is_taken = |key: &Key| sent_there.is_some_and(|keys| keys.contains_key(key));
-        let id = request.envelope.id.clone().unwrap_or_default();
-        let mut key = Key { from, id };
-        while is_taken(&key) {
+        while sent_there.contains_key(&key) {
             key.id = format!("{:016x}", rng.random::<u64>());
         }
         let addresses = Addresses {
-            to: to.to_owned(),
+            to: to.as_ref().to_owned(),
             from: key.from.clone(),
             id: key.id.clone(),
         };
-        request.attempts.push(Attempt::new(peer, key, now));
-        self.put_back(request);
+        let key = Rc::new(key);
+        sent_there.insert(Rc::clone(&key), slot);
+        self.attempts += 1;
+        request.attempts.push(Attempt::new(to, key, now));
+        self.by_time.insert(slot, request);
         addresses
     }
 
     /// Adds a request that was taken out, which goes on being outstanding where it was sent.
     pub fn put_back(&mut self, request: Request<S>) {
+        let slot = self.slot(&request);
+        self.by_time.insert(slot, request);
+    }
+
+    /// Takes out the request that was sent with these addresses, if it is outstanding there.
+    pub fn take(&mut self, to: &str, from: String, id: String) -> Option<Request<S>> {
+        let slot = self.forget(to, &Key { from, id })?;
+        let request = self.by_time.remove(&slot)?;
+        self.discount(&request);
+        let elsewhere = request.outstanding().filter(|(peer, _)| &***peer != to);
+        for (peer, key) in elsewhere {
+            self.forget(peer, key);
+        }
+        Some(request)
+    }
+
+    /// Takes out the requests that are outstanding at that full JID, in the order in which they are due.
+    pub fn take_peer(&mut self, peer: &str) -> Vec<Request<S>> {
+        let sent_there = self.by_peer.get(peer);
+        let mut slots: Vec<Slot> =
+            sent_there.map_or_else(Vec::new, |keys| keys.values().copied().collect());
+        slots.sort_unstable();
+        let requests = slots.into_iter().filter_map(|slot| self.remove(slot));
+        requests.collect()
+    }
+
+    /// Takes out a request for which something is due.
+    pub fn take_due(&mut self, now: Instant) -> Option<Request<S>> {
+        if self.next_due()? > now {
+            return None;
+        }
+        self.take_first()
+    }
+
+    /// Takes out the one for which something is due first.
+    pub fn take_first(&mut self) -> Option<Request<S>> {
+        let slot = *self.by_time.first_key_value()?.0;
+        self.remove(slot)
+    }
+
+    /// When something is due for the next of them.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.by_time.keys().next().map(|slot| slot.0)
+    }
+
+    fn remove(&mut self, slot: Slot) -> Option<Request<S>> {
+        let request = self.by_time.remove(&slot)?;
+        self.discount(&request);
+        for (peer, key) in request.outstanding() {
+            self.forget(peer, key);
+        }
+        Some(request)
+    }
+
+    /// A slot of its own for a request, which counts from now on and is found by where it is outstanding.
+    fn slot(&mut self, request: &Request<S>) -> Slot {
         self.serial += 1;
         let slot = (request.due(), self.serial);
         for (peer, key) in request.outstanding() {
@@ -155,50 +213,11 @@ impl<S> Pending<S> {
                 self.by_requester.insert(requester.into(), 1);
             }
         }
-        self.by_time.insert(slot, request);
+        slot
     }
 
-    /// Takes out the request that was sent with these addresses, if it is outstanding there.
-    pub fn take(&mut self, to: &str, from: String, id: String) -> Option<Request<S>> {
-        let slot = *self.by_peer.get(to)?.get(&Key { from, id })?;
-        self.remove(slot)
-    }
-
-    /// Takes out the requests that are outstanding at that full JID, in the order in which they are due.
-    pub fn take_peer(&mut self, peer: &str) -> Vec<Request<S>> {
-        let sent_there = self.by_peer.get(peer);
-        let mut slots: Vec<Slot> =
-            sent_there.map_or_else(Vec::new, |keys| keys.values().copied().collect());
-        slots.sort_unstable();
-        let requests = slots.into_iter().filter_map(|slot| self.remove(slot));
-        requests.collect()
-    }
-
-    /// Takes out a request for which something is due.
-    pub fn take_due(&mut self, now: Instant) -> Option<Request<S>> {
-        let slot = *self.by_time.first_key_value()?.0;
-        if slot.0 > now {
-            return None;
-        }
-        self.remove(slot)
-    }
-
-    /// Takes out all, in the order in which they are due.
-    pub fn take_all(&mut self) -> Vec<Request<S>> {
-        self.by_peer.clear();
-        self.by_requester.clear();
-        self.attempts = 0;
-        self.held_bytes = 0;
-        std::mem::take(&mut self.by_time).into_values().collect()
-    }
-
-    /// When something is due for the next of them.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.by_time.keys().next().map(|slot| slot.0)
-    }
-
-    fn remove(&mut self, slot: Slot) -> Option<Request<S>> {
-        let request = self.by_time.remove(&slot)?;
+    /// A request does not count any more.
+    fn discount(&mut self, request: &Request<S>) {
         self.held_bytes -= request.held.as_ref().map_or(0, |held| held.bytes);
         let requester = jid::bare(&request.envelope.from);
         if let Some(count) = self.by_requester.get_mut(requester) {
@@ -207,16 +226,17 @@ impl<S> Pending<S> {
                 self.by_requester.remove(requester);
             }
         }
-        for (peer, key) in request.outstanding() {
-            self.attempts -= 1;
-            if let Some(sent_there) = self.by_peer.get_mut(peer) {
-                sent_there.remove(key);
-                if sent_there.is_empty() {
-                    self.by_peer.remove(peer);
-                }
-            }
+    }
+
+    /// Nothing is outstanding there any more; gives back the slot of what was.
+    fn forget(&mut self, peer: &str, key: &Key) -> Option<Slot> {
+        let sent_there = self.by_peer.get_mut(peer)?;
+        let slot = sent_there.remove(key)?;
+        self.attempts -= 1;
+        if sent_there.is_empty() {
+            self.by_peer.remove(peer);
         }
-        Some(request)
+        Some(slot)
     }
 }
 
@@ -260,9 +280,9 @@ mod tests {
         }
 
         fn send(&mut self, to: &str, request: Request<()>) -> Addresses {
-            let from = "proxy/romeo".into();
+            let from = "proxy/romeo";
             self.pending
-                .insert(to, from, request, self.start, &mut self.rng)
+                .insert(to.into(), from, request, self.start, &mut self.rng)
         }
 
         fn take(&mut self, sent: &Addresses) -> Option<Request<()>> {
@@ -388,12 +408,15 @@ mod tests {
     }
 
     #[test]
-    fn all_at_once() {
+    fn one_after_the_other() {
         let mut fixture = Fixture::new();
         let sent = fixture.insert("t@h/1", "proxy", "1", 5);
-        fixture.insert("t@h/2", "proxy", "1", 5);
-        assert_eq!(fixture.pending.take_all().len(), 2);
-        assert_eq!(fixture.pending.len(), 0);
+        fixture.insert("t@h/2", "proxy", "2", 4);
+        let ids: Vec<_> = std::iter::from_fn(|| fixture.pending.take_first())
+            .map(|request| request.envelope.id.unwrap())
+            .collect();
+        assert_eq!(ids, ["2", "1"]);
+        assert_eq!((fixture.pending.len(), fixture.pending.attempts()), (0, 0));
         assert!(fixture.take(&sent).is_none());
     }
 }

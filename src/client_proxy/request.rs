@@ -61,12 +61,12 @@ pub(super) struct Key {
 }
 
 impl Attempt {
-    pub(super) fn new(peer: Rc<str>, key: Key, sent: Instant) -> Self {
+    pub(super) fn new(peer: Rc<str>, key: Rc<Key>, sent: Instant) -> Self {
         Attempt {
             peer,
             sent,
             is_overdue: false,
-            key: Some(Rc::new(key)),
+            key: Some(key),
         }
     }
 }

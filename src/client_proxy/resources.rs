@@ -163,7 +163,7 @@ impl Resources {
 
 impl Resource {
     fn standing(&self, now: Instant) -> Standing {
-        if self.rests_until.is_some_and(|until| now < until) {
+        if self.rests_until > Some(now) {
             Standing::Resting
         } else if self.availability.reluctant {
             Standing::Reluctant

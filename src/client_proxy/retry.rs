@@ -27,12 +27,12 @@ impl<S: Clone> Proxy<S> {
             self.pending.put_back(request);
             return;
         }
-        let encoded = self.translator.encode(&request.envelope.from);
-        let chosen = self.choose(&encoded.tag, now, rng, |jid| !request.was_sent_to(jid));
+        let requester = self.translations.translate(&request.envelope.from);
+        let chosen = self.choose(&requester.tag, now, rng, |jid| !request.was_sent_to(jid));
         match (request.held.clone(), chosen) {
             (Some(Held { stanza, .. }), Some(resource)) => {
-                let from = self.address(&encoded);
-                let addresses = self.pending.insert(&resource, from, request, now, rng);
+                let from = &requester.address;
+                let addresses = self.pending.insert(resource, from, request, now, rng);
                 self.effects.push_back(Effect::SendAgain(stanza, addresses));
             }
             _ => self.pending.put_back(request),
@@ -64,8 +64,8 @@ impl<S: Clone> Proxy<S> {
             && let Some(attempt) = request.attempts.iter().find(asked)
         {
             let requester = &request.envelope.from;
-            let encoded = self.translator.encode(requester);
-            self.serve(requester, &encoded, Rc::clone(&attempt.peer), now);
+            let translated = self.translations.translate(requester);
+            self.serve(requester, &translated, Rc::clone(&attempt.peer), now);
         }
     }
 }

@@ -29,8 +29,9 @@ impl<S: Clone> Proxy<S> {
     ) -> Addresses {
         let deadline = now + self.settings.timeout;
         let request = Request::new(envelope, Asked::Requester, deadline, None);
-        let from = self.settings.host.clone();
-        self.pending.insert(requester, from, request, now, rng)
+        let from = &self.settings.host;
+        self.pending
+            .insert(requester.into(), from, request, now, rng)
     }
 
     /// Who is meant by an address at the component that the target uses.
@@ -39,7 +40,7 @@ impl<S: Clone> Proxy<S> {
             (None, Some(resource)) => resource,
             _ => return Addressee::Other,
         };
-        let (tag, jid) = match self.translator.decode(resource) {
+        let (tag, jid) = match self.translations.decode(resource) {
             Decoded::Foreign => return Addressee::Other,
             Decoded::Forged => return Addressee::Stranger,
             Decoded::Carried(jid, tag) => (tag, Some(jid)),
@@ -57,6 +58,7 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::client_proxy::choice::Strategy;
+    use crate::client_proxy::translation::Translator;
 
     /// The address under which the target knows a requester that it has served.
     fn served(fixture: &mut Fixture, requester: &str) -> String {

@@ -8,16 +8,30 @@ use super::*;
 use crate::stanza::Kind;
 
 impl<S: Clone> Proxy<S> {
-    /// The component ends: everything outstanding is answered by an error, and nothing is taken any more.
+    /// The component ends: nothing is taken any more, and everything outstanding is answered by an error, a
+    /// portion at a time. It is to be called again for as long as [`poll_timeout`](Self::poll_timeout) asks for it.
     pub fn close(&mut self) {
-        self.bounce_all();
         self.has_ended = true;
+        self.abandon();
+        self.answer_abandoned();
     }
 
-    /// Answers everything outstanding by an error.
-    pub(super) fn bounce_all(&mut self) {
-        for request in self.pending.take_all() {
-            self.cut_off(&request.envelope, &REMOTE_SERVER_TIMEOUT);
+    /// Waits for nothing that is outstanding any more.
+    pub(super) fn abandon(&mut self) {
+        if self.pending.len() > 0 {
+            self.abandoned.push(std::mem::take(&mut self.pending));
+        }
+    }
+
+    /// Answers what was abandoned by errors: a portion of it, once the one before has been sent.
+    pub(super) fn answer_abandoned(&mut self) {
+        while self.effects.len() < MAX_ABANDONED
+            && let Some(abandoned) = self.abandoned.last_mut()
+        {
+            match abandoned.take_first() {
+                Some(request) => self.cut_off(&request.envelope, &REMOTE_SERVER_TIMEOUT),
+                None => drop(self.abandoned.pop()),
+            }
         }
     }
 
@@ -99,6 +113,23 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::client_proxy::choice::Strategy;
+
+    #[test]
+    fn the_end_is_told_in_portions() {
+        let mut fixture = Fixture::with(Strategy::Random, &["1"]);
+        for id in 0..2 * MAX_ABANDONED + 1 {
+            fixture.iq(ROMEO, HOST, "get", &id.to_string()).unwrap();
+        }
+        let now = fixture.now;
+        for portion in [MAX_ABANDONED, MAX_ABANDONED, 1] {
+            fixture.proxy.close();
+            assert_eq!(fixture.proxy.poll_timeout(now), Some(now));
+            assert_eq!(errors_to_romeo(&fixture.done()).len(), portion);
+        }
+        fixture.proxy.close();
+        assert_eq!(fixture.proxy.poll_timeout(now), None);
+        assert!(fixture.done().is_empty());
+    }
 
     #[test]
     fn without_an_answer_in_time_there_is_an_error_and_no_late_answer() {

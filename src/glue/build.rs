@@ -7,7 +7,7 @@
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Lua, MultiValue, Table, Variadic};
+use mlua::{Lua, Table, Variadic};
 
 use crate::notes::Note;
 use crate::push::Response;
@@ -103,23 +103,6 @@ pub fn responses(lua: &Lua, open: Variadic<Table>, responses: &[Response]) -> ml
             }
             ffi::lua_replace(state, 1);
             ffi::lua_settop(state, 1);
-        })
-    }
-}
-
-/// That many strings, made in one protected call.
-///
-/// # Errors
-/// If Lua runs out of memory.
-pub fn strings<const N: usize>(lua: &Lua, texts: [&str; N]) -> mlua::Result<MultiValue> {
-    // SAFETY: what is left on the stack are the strings. An error of Lua (memory is the only one) leaves the
-    // closure, which owns nothing.
-    unsafe {
-        lua.exec_raw((), |state| {
-            ffi::luaL_checkstack(state, N as c_int, c"some strings".as_ptr());
-            for text in texts {
-                push_string(state, text);
-            }
         })
     }
 }

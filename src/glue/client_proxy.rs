@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mlua::{
-    AnyUserData, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, RegistryKey, Table, UserData,
-    UserDataMethods,
+    AnyUserData, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataMethods,
 };
 
 use super::effects::Effects;
 use super::options;
+use super::reference::{Dropped, Reference};
 use super::walk::{self, Captured};
 use crate::client_proxy::availability::Availability;
 use crate::client_proxy::counts::Counts;
@@ -31,16 +31,14 @@ use store::Store;
 /// How many effects are carried out at a time, so that Prosody gets to see to others in between.
 const BATCH: usize = 100;
 
-/// A stanza table that Lua keeps for us.
-type Stanza = Rc<RegistryKey>;
-
 /// One loaded component.
 ///
 /// Its state is borrowed for the time that pure Rust takes, never while Lua is called: there Prosody's
 /// signal handlers may run, which are Lua too and call [`Component::close`].
 struct Component {
     settings: Settings,
-    state: RefCell<State>,
+    state: Rc<RefCell<State>>,
+    dropped: Dropped,
     store: Store,
     /// Why the key could not be stored, if it could not.
     unsaved_key: Option<String>,
@@ -48,7 +46,7 @@ struct Component {
 }
 
 struct State {
-    proxy: Proxy<Stanza>,
+    proxy: Proxy<Reference>,
     timers: Timers,
 }
 
@@ -70,7 +68,8 @@ pub fn new(
         };
         Ok(Component {
             settings,
-            state: RefCell::new(state),
+            state: Rc::new(RefCell::new(state)),
+            dropped: Dropped::of(lua),
             store,
             unsaved_key,
             stanza_mt,
@@ -155,12 +154,12 @@ impl Component {
 
     /// `proxy:timeout()`: a timer has fired that was asked for by a `delay`.
     fn timeout(lua: &Lua, this: &Self, (): ()) -> mlua::Result<MultiValue> {
-        // Lets go of the stanzas that are not held any more.
-        lua.expire_registry_values();
-        this.step(lua, |state, now| {
+        let effects = this.step(lua, |state, now| {
             state.timers.fired();
             state.proxy.handle_timeout(now, &mut rand::rng());
-        })
+        });
+        this.dropped.release(lua)?;
+        effects
     }
 
     /// `proxy:close()`: answers everything outstanding, a part at a time, and from now on every request. There is
@@ -190,7 +189,7 @@ impl Component {
         happen: impl FnOnce(&mut State, Instant),
     ) -> mlua::Result<MultiValue> {
         let now = Instant::now();
-        let polled: Vec<Effect<Stanza>> = {
+        let polled: Vec<Effect<Reference>> = {
             let state = &mut *self.state.borrow_mut();
             happen(state, now);
             let next = std::iter::from_fn(|| state.proxy.poll_effect());
@@ -212,14 +211,14 @@ impl Component {
     fn begin(
         &self,
         lua: &Lua,
-        effect: Effect<Stanza>,
+        effect: Effect<Reference>,
         effects: &mut Effects,
         now: Instant,
     ) -> mlua::Result<()> {
         match effect {
             Effect::Send(stanza) => effects.stanzas.push(stanza),
             Effect::SendAgain(held, Addresses { to, from, id }) => {
-                effects.requests.push(lua.registry_value(&held)?);
+                effects.requests.push(held.value(lua)?);
                 for text in [to, from, id] {
                     effects.requests.push(text.into_lua(lua)?);
                 }

@@ -1,11 +1,13 @@
 //! Where Lua and Rust meet: the one room that names mlua.
 
 mod build;
+mod call;
 mod client_proxy;
 mod component_http;
 mod effects;
 mod options;
 mod push;
+mod reference;
 mod walk;
 mod weight;
 

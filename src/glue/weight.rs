@@ -7,66 +7,56 @@
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Lua, Table};
 
 use crate::stanza::MAX_DEPTH;
 
 /// So many elements and texts are looked at.
 const MAX_NODES: usize = 50_000;
 
-/// The bytes of a stanza's names, values and texts, which is about what it has as XML. More than any bound for one
-/// with more levels than are forwarded, or of more parts than can be looked at in a moment.
+/// The bytes of the names, values and texts of the stanza at that place of the stack, which is about what it has as
+/// XML. More than any bound for one with more levels than are forwarded, or of more parts than can be looked at in a
+/// moment.
 ///
-/// # Errors
-/// If Lua runs out of memory.
-pub fn weight(lua: &Lua, stanza: &Table) -> mlua::Result<usize> {
-    let mut weight = Weight::default();
-    // SAFETY: the walk leaves the stack as it found it. It owns nothing that an error of Lua could jump over.
-    unsafe { lua.exec_raw::<()>(stanza, |state| weight.run(state))? };
-    Ok(if weight.is_bounded {
-        weight.bytes
-    } else {
-        usize::MAX
-    })
+/// # Safety
+/// `state` is valid, runs in protected mode, and has two free slots. An error of Lua (memory is the only one) jumps
+/// over the caller.
+pub unsafe fn weight(state: *mut lua_State, stanza: c_int) -> usize {
+    // SAFETY: as promised by the caller. The walk leaves the stack as it found it, and owns nothing that an error
+    // could jump over.
+    unsafe {
+        let top = ffi::lua_gettop(state);
+        for key in ["name", "attr"] {
+            ffi::lua_pushlstring(state, key.as_ptr().cast(), key.len());
+        }
+        let mut weight = Weight {
+            bytes: 0,
+            nodes: 0,
+            is_bounded: true,
+            name_key: top + 1,
+            attr_key: top + 2,
+        };
+        weight.element(state, stanza, 1);
+        ffi::lua_settop(state, top);
+        if weight.is_bounded {
+            weight.bytes
+        } else {
+            usize::MAX
+        }
+    }
 }
-
-/// Where the keys that every element is asked for stand on the stack, above the stanza.
-const STANZA: c_int = 1;
-const NAME_KEY: c_int = 2;
-const ATTR_KEY: c_int = 3;
 
 struct Weight {
     bytes: usize,
     nodes: usize,
     is_bounded: bool,
-}
-
-impl Default for Weight {
-    fn default() -> Self {
-        Weight {
-            bytes: 0,
-            nodes: 0,
-            is_bounded: true,
-        }
-    }
+    /// Where the keys that every element is asked for stand on the stack.
+    name_key: c_int,
+    attr_key: c_int,
 }
 
 impl Weight {
     /// # Safety
-    /// `state` is valid, runs in protected mode, and has the stanza's table alone on its stack.
-    unsafe fn run(&mut self, state: *mut lua_State) {
-        // SAFETY: as promised by the caller.
-        unsafe {
-            for key in ["name", "attr"] {
-                ffi::lua_pushlstring(state, key.as_ptr().cast(), key.len());
-            }
-            self.element(state, STANZA, 1);
-            ffi::lua_settop(state, 0);
-        }
-    }
-
-    /// # Safety
-    /// As for [`run`](Self::run), with the keys and the element's table on the stack.
+    /// As for [`weight`], with the keys and the element's table on the stack.
     unsafe fn element(&mut self, state: *mut lua_State, element: c_int, depth: usize) {
         // SAFETY: as promised by the caller; every slot pushed is popped again. A level takes one, and three
         // more while something is looked up.
@@ -75,7 +65,7 @@ impl Weight {
                 self.is_bounded = false;
                 return;
             }
-            ffi::lua_pushvalue(state, NAME_KEY);
+            ffi::lua_pushvalue(state, self.name_key);
             ffi::lua_rawget(state, element);
             self.text(state);
             self.attributes(state, element);
@@ -102,7 +92,7 @@ impl Weight {
     unsafe fn attributes(&mut self, state: *mut lua_State, element: c_int) {
         // SAFETY: as promised by the caller. `lua_next` raises only for a key that is not in the table.
         unsafe {
-            ffi::lua_pushvalue(state, ATTR_KEY);
+            ffi::lua_pushvalue(state, self.attr_key);
             ffi::lua_rawget(state, element);
             let attributes = ffi::lua_gettop(state);
             if ffi::lua_type(state, attributes) == ffi::LUA_TTABLE {

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
 use super::task::{Done, Task};
 use super::{Asked, Effect, Problem, Pushes, Request, Response, Settings, Ticket};
-use crate::engine::{Completions, Event, Idle, Pool};
+use crate::engine::{Completions, Event, Idle, Workers};
 use crate::mapping::Rules;
 use crate::notes::Note;
 use crate::stanza::{Element, Stanza};
@@ -19,9 +19,6 @@ const BUDGET: usize = 200;
 
 /// Threads at most. What they do takes a processor's time and nothing else.
 const WORKERS: usize = 4;
-
-/// When to try again after the system had no thread to give.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What follows from something that has happened, in order.
 #[derive(Debug, Default)]
@@ -38,10 +35,7 @@ pub struct Step {
 pub struct Driver {
     pushes: Pushes,
     introduction: Note,
-    pool: Option<Pool<Task>>,
-    /// Work that no thread could be started for.
-    unstarted: VecDeque<Task>,
-    retry_at: Option<Instant>,
+    workers: Workers<Task>,
     completions: Arc<Completions<Done>>,
     finished: VecDeque<Done>,
     /// Whether more follows from what has happened than went into the last step.
@@ -61,13 +55,12 @@ impl Driver {
     /// # Errors
     /// If the process has no file descriptor left.
     pub fn new(settings: Settings, rules: &Rules) -> Result<Self, Errno> {
+        let completions = Arc::new(Completions::new(Event::new()?));
         Ok(Driver {
             introduction: settings.introduction(),
             pushes: Pushes::new(settings, rules),
-            pool: None,
-            unstarted: VecDeque::new(),
-            retry_at: None,
-            completions: Arc::new(Completions::new(Event::new()?)),
+            workers: new_workers(&completions),
+            completions,
             finished: VecDeque::new(),
             has_more: false,
         })
@@ -82,9 +75,7 @@ impl Driver {
     /// nothing to do.
     pub fn adopt(&mut self, old: &mut Driver) {
         self.pushes.adopt(&mut old.pushes);
-        std::mem::swap(&mut self.pool, &mut old.pool);
-        std::mem::swap(&mut self.unstarted, &mut old.unstarted);
-        std::mem::swap(&mut self.retry_at, &mut old.retry_at);
+        std::mem::swap(&mut self.workers, &mut old.workers);
         std::mem::swap(&mut self.completions, &mut old.completions);
         std::mem::swap(&mut self.finished, &mut old.finished);
         // What was finished meanwhile is looked at without a wake-up.
@@ -101,7 +92,7 @@ impl Driver {
         if self.has_more {
             return Some(now);
         }
-        [self.retry_at, self.pushes.poll_timeout()]
+        [self.workers.start_due(now), self.pushes.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -128,12 +119,7 @@ impl Driver {
     /// Takes what the workers have finished, and what is due.
     pub fn wake(&mut self, now: Instant, step: &mut Step) {
         self.completions.take(&mut self.finished);
-        if self.retry_at.is_some_and(|time| time <= now) {
-            self.retry_at = None;
-            for task in std::mem::take(&mut self.unstarted) {
-                self.hand_out(task, now, step);
-            }
-        }
+        self.start(now, step);
         self.pushes.handle_timeout(now);
         self.advance(now, step);
     }
@@ -141,9 +127,7 @@ impl Driver {
     /// Answers everything, for good, and waits for no thread. Returns whether there is more.
     pub fn close(&mut self, now: Instant, step: &mut Step) -> bool {
         self.pushes.close();
-        self.unstarted.clear();
-        self.retry_at = None;
-        self.pool = None;
+        self.workers = new_workers(&self.completions);
         self.advance(now, step);
         self.has_more
     }
@@ -181,21 +165,21 @@ impl Driver {
 
     /// Hands a worker something to do, and starts the threads for the first one.
     fn hand_out(&mut self, task: Task, now: Instant, step: &mut Step) {
-        if self.pool.is_none() && self.retry_at.is_none() {
-            let completions = Arc::clone(&self.completions);
-            match Pool::start("push", WORKERS, Arc::new(NoConnections), completions) {
-                Ok(pool) => self.pool = Some(pool),
-                Err(error) => {
-                    self.retry_at = Some(now + RETRY);
-                    step.notes.push(Note::warn(format!(
-                        "pushes have to wait: the system has no thread to give: {error}"
-                    )));
-                }
-            }
-        }
-        match &self.pool {
-            Some(pool) => pool.run(task),
-            None => self.unstarted.push_back(task),
+        self.workers.run(task);
+        self.start(now, step);
+    }
+
+    /// Starts the threads if there is work for them, and it is worth a try.
+    fn start(&mut self, now: Instant, step: &mut Step) {
+        let idle = || Arc::new(NoConnections) as Arc<dyn Idle>;
+        if let Err(error) = self.workers.start(WORKERS, idle, now) {
+            step.notes.push(Note::warn(format!(
+                "pushes have to wait: the system has no thread to give: {error}"
+            )));
         }
     }
+}
+
+fn new_workers(completions: &Arc<Completions<Done>>) -> Workers<Task> {
+    Workers::new("push", Arc::clone(completions))
 }

@@ -50,10 +50,7 @@ pub async fn ask(
 ) -> io::Result<Report> {
     let (answering, answers) = connect(target).await?;
     if to != implementation {
-        send(
-            &answers,
-            format!("<presence from='{implementation}' to='{to}'/>"),
-        )?;
+        send_presence(&answers, implementation, to)?;
     }
     let answerer = spawn_local(answer(
         answering,
@@ -104,7 +101,7 @@ async fn reach(
     }
 }
 
-/// The implementation: grants subscriptions and answers with what it is sent.
+/// The implementation, by two resources: grants subscriptions and answers with what it is sent.
 ///
 /// Holds the sending side weakly, so that the caller closes the stream by dropping its own.
 async fn answer(
@@ -137,10 +134,7 @@ async fn answer(
                         stanza.from
                     ),
                 )?;
-                send(
-                    &outgoing,
-                    format!("<presence from='{own}' to='{}'/>", stanza.from),
-                )?;
+                send_presence(&outgoing, &own, &stanza.from)?;
             }
             _ => {}
         }
@@ -175,6 +169,14 @@ fn take(run: &mut Run, stanza: &Stanza, addressed: &str) {
     if let Some((sender, round_trip)) = sender.zip(round_trip) {
         run.answered(sender, round_trip);
     }
+}
+
+/// Two resources of it are available, so that there is something to choose.
+fn send_presence(outgoing: &Outgoing, own: &str, to: &str) -> io::Result<()> {
+    for resource in [own, &format!("{own}-2")] {
+        send(outgoing, format!("<presence from='{resource}' to='{to}'/>"))?;
+    }
+    Ok(())
 }
 
 fn send(outgoing: &Outgoing, stanza: String) -> io::Result<()> {

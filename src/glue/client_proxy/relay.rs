@@ -2,63 +2,129 @@
 //!
 //! Nothing but strings is handed over, which costs less than a walk over the table.
 
+use std::cell::RefCell;
+use std::ffi::c_int;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mlua::{BString, IntoLuaMulti, Lua, MultiValue, Table, UserDataMethods, Value};
+use mlua::{BString, Function, Lua, MultiValue, UserDataMethods};
 
 use super::{Component, State};
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::{Held, Message, MessageVerdict, Origin, Unreachable, Verdict};
-use crate::glue::build;
+use crate::glue::call::{self, Arguments, Call, Returned};
 use crate::glue::effects::Effects;
-use crate::glue::weight::weight;
+use crate::glue::reference::{Dropped, Reference};
 use crate::stanza::{Envelope, Kind};
 
 /// The attribute of a stanza.
 pub type Attribute = Option<BString>;
 
-/// `type`, `to`, `from` and `id` of a message, and whether it has a body.
-type MessageArguments = (Attribute, Attribute, Attribute, Attribute, bool);
+/// `type`, `to`, `from` and `id` of a stanza.
+type Attributes = [Option<String>; 4];
 
 /// The methods by which stanzas are sent on.
 pub fn add_methods<M: UserDataMethods<Component>>(methods: &mut M) {
-    methods.add_method("iq", Component::iq);
+    methods.add_method("relays", Component::relays);
     methods.add_method("error", Component::error);
     methods.add_method("unsent", Component::unsent);
     methods.add_method("carries_messages", |_, this, ()| Ok(this.settings.messages));
-    methods.add_method("message", Component::message);
     methods.add_method("message_unsent", Component::message_unsent);
 }
 
-impl Component {
-    /// `proxy:iq(type, to, from, id, stanza)`: takes an iq in. The stanza itself is wanted only if it may be
-    /// sent more than once, which is for a get. Returns what becomes of it:
-    ///
-    /// - `"relayed", to, from, id, delay`: it is to be sent on with these addresses, and `timeout` to be
-    ///   called in that many seconds, or as is under way already.
-    /// - `"settled"`: it is seen to; what follows from it is to be polled.
-    /// - `"stray"`: it is an answer, and nobody here waits for it; what follows from it is to be polled.
-    fn iq(
-        lua: &Lua,
-        this: &Self,
-        (type_, to, from, id, stanza): (Attribute, Attribute, Attribute, Attribute, Option<Table>),
-    ) -> mlua::Result<MultiValue> {
-        let held = match stanza {
-            Some(stanza) => Some(Held {
-                bytes: weight(lua, &stanza)?,
-                stanza: Rc::new(lua.create_registry_value(stanza)?),
-            }),
-            None => None,
+/// `relay_iq(type, to, from, id, stanza)`: takes an iq in. The stanza itself is wanted only if it may be sent
+/// more than once, which is for a get. Returns what becomes of it:
+///
+/// - `"relayed", to, from, id, delay`: it is to be sent on with these addresses, and `timeout` to be called in
+///   that many seconds, or as is under way already.
+/// - `"settled"`: it is seen to; what follows from it is to be polled.
+/// - `"stray"`: it is an answer, and nobody here waits for it; what follows from it is to be polled.
+struct RelayIq(Relay);
+
+/// `relay_message(type, to, from, id, has_body)`: takes a message in, if messages are carried. Returns what
+/// becomes of it:
+///
+/// - `"to_target", to, from, id, delay`: it is to be sent on with these addresses, and to be copied to nobody;
+///   the delay is as above.
+/// - `"to_requester", to, from, id, delay`: it is to be sent on with these addresses.
+/// - `"settled"`: it is seen to; what follows from it is to be polled.
+struct RelayMessage(Relay);
+
+/// What both work with.
+#[derive(Clone)]
+struct Relay {
+    state: Rc<RefCell<State>>,
+    dropped: Dropped,
+}
+
+impl Call for RelayIq {
+    fn call(&self, arguments: &Arguments<'_>, held: Option<Held<Reference>>) -> Returned {
+        let now = Instant::now();
+        let state = &mut *self.0.state.borrow_mut();
+        let Some(envelope) = envelope(attributes(arguments)) else {
+            return Returned::verdict("settled");
         };
-        let envelope = envelope(type_, to, from, id);
-        this.judge(lua, envelope, |state, envelope, now| {
-            state.proxy.iq(envelope, held, now, &mut rand::rng())
-        })
+        let verdict = state.proxy.iq(envelope, held, now, &mut rand::rng());
+        state.judged(verdict, now)
+    }
+
+    fn dropped(&self) -> &Dropped {
+        &self.0.dropped
+    }
+}
+
+impl Call for RelayMessage {
+    fn call(&self, arguments: &Arguments<'_>, _: Option<Held<Reference>>) -> Returned {
+        let now = Instant::now();
+        let state = &mut *self.0.state.borrow_mut();
+        let Some(message) = message(attributes(arguments), arguments.flag()) else {
+            return Returned::verdict("settled");
+        };
+        let (verdict, to, from) = match state.proxy.message(&message, now, &mut rand::rng()) {
+            MessageVerdict::ToTarget { to, from } => ("to_target", to, from),
+            MessageVerdict::ToRequester { to, from } => ("to_requester", to, from),
+            MessageVerdict::Settled => return Returned::verdict("settled"),
+        };
+        Returned {
+            verdict,
+            addresses: Some([Some(to), Some(from), message.envelope.id]),
+            delay: state.delay(now),
+        }
+    }
+
+    fn dropped(&self) -> &Dropped {
+        &self.0.dropped
+    }
+}
+
+impl State {
+    /// What to return for an iq.
+    fn judged(&mut self, verdict: Verdict, now: Instant) -> Returned {
+        match verdict {
+            Verdict::Relayed(Addresses { to, from, id }) => Returned {
+                verdict: "relayed",
+                addresses: Some([Some(to), Some(from), Some(id)]),
+                delay: self.delay(now),
+            },
+            Verdict::Settled => Returned::verdict("settled"),
+            Verdict::Stray => Returned::verdict("stray"),
+        }
+    }
+}
+
+impl Component {
+    /// `proxy:relays()`: the functions `relay_iq` and `relay_message`.
+    fn relays(lua: &Lua, this: &Self, (): ()) -> mlua::Result<(Function, Function)> {
+        let relay = Relay {
+            state: Rc::clone(&this.state),
+            dropped: this.dropped.clone(),
+        };
+        let relay_iq = call::function(lua, RelayIq(relay.clone()))?;
+        Ok((relay_iq, call::function(lua, RelayMessage(relay))?))
     }
 
     /// `proxy:error(origin, condition, to, from, id)`: takes in an iq of type error that came from no stream,
-    /// but from a `"host"` of this server or a failed `"connection"` to another one. Returns what `iq`
+    /// but from a `"host"` of this server or a failed `"connection"` to another one. Returns what `relay_iq`
     /// returns.
     fn error(
         lua: &Lua,
@@ -72,36 +138,26 @@ impl Component {
         };
         let condition = condition.map(text);
         let unreachable = Unreachable::from_error(origin, condition.as_deref());
-        let envelope = envelope(Some("error".into()), to, from, id);
-        this.judge(lua, envelope, |state, envelope, now| {
-            let (proxy, rng) = (&mut state.proxy, &mut rand::rng());
-            match unreachable {
-                Some(unreachable) => proxy.undeliverable(envelope, unreachable, now, rng),
-                None => proxy.iq(envelope, None, now, rng),
+        let [to, from, id] = [to, from, id].map(|attribute| attribute.map(text));
+        let returned = {
+            let (state, now) = (&mut *this.state.borrow_mut(), Instant::now());
+            match (
+                envelope([Some("error".to_owned()), to, from, id]),
+                unreachable,
+            ) {
+                (None, _) => Returned::verdict("settled"),
+                (Some(envelope), Some(unreachable)) => {
+                    let rng = &mut rand::rng();
+                    let verdict = state.proxy.undeliverable(envelope, unreachable, now, rng);
+                    state.judged(verdict, now)
+                }
+                (Some(envelope), None) => {
+                    let verdict = state.proxy.iq(envelope, None, now, &mut rand::rng());
+                    state.judged(verdict, now)
+                }
             }
-        })
-    }
-
-    /// `proxy:message(type, to, from, id, has_body)`: takes a message in, if messages are carried. Returns what
-    /// becomes of it:
-    ///
-    /// - `"to_target", to, from, delay`: it is to be sent on with these addresses, and to be copied to nobody;
-    ///   `timeout` is to be called in that many seconds, or as is under way already.
-    /// - `"to_requester", to, from, delay`: it is to be sent on with these addresses; the delay is the same.
-    /// - `"settled"`: it is seen to; what follows from it is to be polled.
-    fn message(lua: &Lua, this: &Self, message: MessageArguments) -> mlua::Result<MultiValue> {
-        let now = Instant::now();
-        let (verdict, to, from, delay) = {
-            let state = &mut *this.state.borrow_mut();
-            let take = |message| state.proxy.message(&message, now, &mut rand::rng());
-            let (verdict, to, from) = match self::message(message).map(take) {
-                Some(MessageVerdict::ToTarget { to, from }) => ("to_target", to, from),
-                Some(MessageVerdict::ToRequester { to, from }) => ("to_requester", to, from),
-                Some(MessageVerdict::Settled) | None => return "settled".into_lua_multi(lua),
-            };
-            (verdict, to, from, state.delay(now))
         };
-        relayed(lua, [verdict, &to, &from], delay)
+        returned.to_lua(lua)
     }
 
     /// `proxy:message_unsent(type, to, from, id, has_body)`: a message that came with these attributes could not
@@ -109,10 +165,11 @@ impl Component {
     fn message_unsent(
         lua: &Lua,
         this: &Self,
-        message: MessageArguments,
+        (type_, to, from, id, has_body): (Attribute, Attribute, Attribute, Attribute, bool),
     ) -> mlua::Result<MultiValue> {
         this.step(lua, |state, _| {
-            if let Some(message) = self::message(message) {
+            let attributes = [type_, to, from, id].map(|attribute| attribute.map(text));
+            if let Some(message) = message(attributes, has_body) {
                 state.proxy.message_unsent(&message);
             }
         })
@@ -140,54 +197,27 @@ impl Component {
         };
         effects.to_lua(lua, &this.stanza_mt)
     }
-
-    /// Says what becomes of an iq. One without a sender or a recipient is nobody's.
-    fn judge(
-        &self,
-        lua: &Lua,
-        envelope: Option<Envelope>,
-        take: impl FnOnce(&mut State, Envelope, Instant) -> Verdict,
-    ) -> mlua::Result<MultiValue> {
-        let now = Instant::now();
-        let (Addresses { to, from, id }, delay) = {
-            let state = &mut *self.state.borrow_mut();
-            match envelope.map(|envelope| take(state, envelope, now)) {
-                Some(Verdict::Relayed(addresses)) => (addresses, state.delay(now)),
-                Some(Verdict::Settled) | None => return "settled".into_lua_multi(lua),
-                Some(Verdict::Stray) => return "stray".into_lua_multi(lua),
-            }
-        };
-        relayed(lua, ["relayed", &to, &from, &id], delay)
-    }
 }
 
-/// A verdict, what belongs to it, and the delay of the timer to set.
-fn relayed<const N: usize>(
-    lua: &Lua,
-    words: [&str; N],
-    delay: Option<Duration>,
-) -> mlua::Result<MultiValue> {
-    let mut values = build::strings(lua, words)?;
-    if let Some(delay) = delay {
-        values.push_back(Value::Number(delay.as_secs_f64()));
-    }
-    Ok(values)
+/// The attributes that a function is called with.
+fn attributes(arguments: &Arguments<'_>) -> Attributes {
+    let attribute = |number: c_int| arguments.string(number).map(String::from);
+    [1, 2, 3, 4].map(attribute)
 }
 
 /// A message, if it has a recipient and a sender.
-fn message((type_, to, from, id, has_body): MessageArguments) -> Option<Message> {
-    let [type_, id] = [type_, id].map(|attribute| attribute.map(text));
-    Some(Message::new(text(to?), text(from?), type_, id, has_body))
+fn message([type_, to, from, id]: Attributes, has_body: bool) -> Option<Message> {
+    Some(Message::new(to?, from?, type_, id, has_body))
 }
 
 /// An iq's envelope, if it has a recipient and a sender.
-fn envelope(type_: Attribute, to: Attribute, from: Attribute, id: Attribute) -> Option<Envelope> {
+fn envelope([type_, to, from, id]: Attributes) -> Option<Envelope> {
     Some(Envelope {
         kind: Kind::Iq,
-        to: text(to?),
-        from: text(from?),
-        type_: type_.map(text),
-        id: id.map(text),
+        to: to?,
+        from: from?,
+        type_,
+        id,
         says_nothing: false,
     })
 }
