@@ -1,6 +1,12 @@
-//! The properties that stand for parts of a stanza in the JSON of both directions: the one table of them.
+//! The properties that stand for parts of a stanza in the JSON of both directions.
 
+mod table;
+
+use super::extension::{Shape, Spot};
 use crate::stanza::{Envelope, Kind, Stanza};
+
+pub use table::FIELDS;
+use table::PLAIN;
 
 /// A property.
 #[derive(Debug)]
@@ -13,6 +19,10 @@ pub struct Field {
     pub value: Value,
     /// The one kind of stanza that has it in a request, if not all may.
     pub only_of: Option<Kind>,
+    /// Which way it goes.
+    pub way: Way,
+    /// What it is, for the manual and the JSON Schema, and the XEPs that define it.
+    pub about: (&'static str, &'static [u16]),
 }
 
 /// What of a stanza a property stands for.
@@ -26,10 +36,14 @@ pub enum Place {
     Attribute(&'static str),
     /// The text of the first child of that name, in the stanza's own namespace.
     Child(&'static str),
+    /// Something of an extension.
+    Extension(Spot),
+    /// What the body has been freed of, see [`fallback`](super::extension::fallback).
+    Fallback,
 }
 
 /// What the value of a property may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Value {
     /// A string in both directions.
     String,
@@ -37,49 +51,29 @@ pub enum Value {
     Text,
     /// A number in a request, and left out if the stanza has none there. In an answer as [`Value::Text`].
     Number,
+    /// What looks like that, in both directions.
+    Shaped(Shape),
 }
 
 /// What an item of an answer that comes bit by bit adds to the body of a message. No stanza has it.
 pub const DELTA: &str = "delta";
 
-const fn field(name: &'static str, place: Place, value: Value) -> Field {
-    Field {
-        name,
-        place,
-        value,
-        only_of: None,
-    }
+/// Which way a property goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Both.
+    Both,
+    /// To the service.
+    Request,
+    /// From the service, asked or not.
+    Reply,
 }
-
-/// All of them, attributes and children in the order in which a stanza has them.
-pub const FIELDS: [Field; 13] = {
-    use Place::{Attribute, Child, Whole};
-    use Value::{Number, String, Text};
-    [
-        field("to", Attribute("to"), String),
-        field("from", Attribute("from"), String),
-        field("id", Attribute("id"), String),
-        field("type", Attribute("type"), String),
-        field("lang", Attribute("xml:lang"), Text),
-        field("kind", Place::Kind, String),
-        field("stanza", Whole, String),
-        field("subject", Child("subject"), Text),
-        Field {
-            only_of: Some(Kind::Message),
-            ..field("body", Child("body"), Text)
-        },
-        field("thread", Child("thread"), Text),
-        field("show", Child("show"), Text),
-        field("status", Child("status"), Text),
-        field("priority", Child("priority"), Number),
-    ]
-};
 
 /// The names of the children, in the order of [`Texts`](crate::stanza::Texts).
 pub const CHILDREN: [&str; crate::stanza::TEXTS] = {
     let mut names = [""; crate::stanza::TEXTS];
     let (mut next, mut found) = (0, 0);
-    while next < FIELDS.len() {
+    while next < PLAIN {
         if let Place::Child(name) = FIELDS[next].place {
             names[found] = name;
             found += 1;
@@ -90,13 +84,30 @@ pub const CHILDREN: [&str; crate::stanza::TEXTS] = {
     names
 };
 
+/// Those that are no extension.
+pub fn plain() -> impl Iterator<Item = &'static Field> {
+    FIELDS[..PLAIN].iter()
+}
+
+/// Those of extensions that are in requests.
+pub fn extensions_of_requests() -> impl Iterator<Item = &'static Field> {
+    let extensions = FIELDS[PLAIN..].iter();
+    extensions.filter(|field| field.way != Way::Reply)
+}
+
+/// The property of that name that a service may use.
+pub fn of_reply(name: &str) -> Option<&'static Field> {
+    let field = FIELDS.iter().find(|field| field.name == name)?;
+    (field.way != Way::Request).then_some(field)
+}
+
 /// The text that a captured stanza has in a child of that name.
 pub fn child<'a>(stanza: &'a Stanza, name: &str) -> Option<&'a str> {
     let place = CHILDREN.iter().position(|child| *child == name)?;
     stanza.texts[place].as_deref()
 }
 
-/// What a captured stanza has for a property.
+/// What a captured stanza has for a property that is no extension.
 pub fn text<'a>(stanza: &'a Stanza, field: &Field) -> Option<&'a str> {
     if field
         .only_of
@@ -110,6 +121,7 @@ pub fn text<'a>(stanza: &'a Stanza, field: &Field) -> Option<&'a str> {
         Place::Attribute("xml:lang") => stanza.lang.as_deref(),
         Place::Attribute(name) => attribute(&stanza.envelope, name),
         Place::Child(name) => child(stanza, name),
+        Place::Extension(_) | Place::Fallback => None,
     }
 }
 
@@ -132,7 +144,12 @@ mod tests {
     fn each_has_a_name_and_a_place_of_its_own() {
         for (number, one) in FIELDS.iter().enumerate() {
             for other in &FIELDS[..number] {
-                assert!(one.name != other.name && one.place != other.place);
+                // Those that have rules of their own are given all of the stanza.
+                let is_same = match (&one.value, &other.value) {
+                    (Value::Shaped(Shape::Own(_)), _) => false,
+                    _ => one.place == other.place,
+                };
+                assert!(one.name != other.name && !is_same, "{}", one.name);
             }
         }
     }
@@ -142,7 +159,7 @@ mod tests {
         let mut stanza = message();
         stanza.lang = Some("en".into());
         stanza.texts = CHILDREN.map(|name| Some(format!("the {name}")));
-        for field in &FIELDS {
+        for field in plain() {
             let found = text(&stanza, field);
             assert!(found.is_some(), "{}", field.name);
             if let Place::Child(name) = field.place {
