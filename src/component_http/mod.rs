@@ -7,7 +7,9 @@
 
 mod attempt;
 mod client;
+mod disco;
 mod driver;
+mod face;
 mod live;
 pub(crate) mod local;
 mod news;

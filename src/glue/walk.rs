@@ -90,7 +90,7 @@ struct Head {
     id: Option<Vec<u8>>,
 }
 
-/// The name, namespace and `node` of the stanza's first child.
+/// The name and namespace of the stanza's first child, and the `node` that it is about.
 #[derive(Default)]
 struct RawPayload {
     name: Vec<u8>,
@@ -314,6 +314,12 @@ impl Walk {
                             field(state, child, NAME_KEY, <[u8]>::to_vec).unwrap_or_default();
                         payload.xmlns = xmlns(state, child).unwrap_or_default();
                         payload.node = attribute(state, child, child + 1);
+                        if payload.node.is_none() && payload.name == b"pubsub" {
+                            ffi::lua_rawgeti(state, child, 1);
+                            if ffi::lua_type(state, child + 2) == ffi::LUA_TTABLE {
+                                payload.node = attribute(state, child + 2, child + 1);
+                            }
+                        }
                         ffi::lua_settop(state, child);
                     }
                     self.listen(state, child);

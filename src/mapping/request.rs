@@ -8,14 +8,18 @@ use super::extension::{fallback, read};
 use super::fields::{self, Place};
 use crate::stanza::{Allowance, Element, Stanza, xml_in};
 
+/// How many elements and attributes are read. As Prosody keeps them, each element in another namespace than the
+/// stanza's has that as an attribute.
+const READ: usize = 3 * MAX_ELEMENTS_AND_ATTRIBUTES;
+
 struct Request<'a> {
     stanza: &'a Stanza,
-    extensions: Extensions,
+    extended: Extended,
 }
 
 /// What a stanza has beside addresses and texts.
 #[derive(Default)]
-struct Extensions {
+struct Extended {
     /// Names and values.
     properties: Vec<(&'static str, Value)>,
     /// The body, if a part of it is not for whoever knows the extensions.
@@ -36,30 +40,30 @@ impl Serialize for Request<'_> {
                     }
                 }
                 _ if field.name == "body" => {
-                    let body = self.extensions.body.as_deref();
+                    let body = self.extended.body.as_deref();
                     object.serialize_entry(field.name, body.unwrap_or(text))?;
                 }
                 _ => object.serialize_entry(field.name, text)?,
             }
         }
-        for (name, value) in &self.extensions.properties {
+        for (name, value) in &self.extended.properties {
             object.serialize_entry(name, value)?;
         }
         object.end()
     }
 }
 
-impl Extensions {
-    /// Those of a captured stanza. One with more elements and attributes than any reply may have, that is than
-    /// any of use has, has them in its XML alone.
+impl Extended {
+    /// Those of a captured stanza. One with more elements and attributes than any of use has has them in its XML
+    /// alone.
     fn of(stanza: &Stanza) -> Self {
-        let mut allowance = Allowance::new(MAX_ELEMENTS_AND_ATTRIBUTES);
+        let mut allowance = Allowance::new(READ);
         if !stanza.extensions.any {
-            return Extensions::default();
+            return Extended::default();
         }
         match xml_in::parse_stanza(&stanza.xml, &mut allowance) {
-            Ok((_, element)) => Extensions::read(&element, fields::child(stanza, "body")),
-            Err(_) => Extensions::default(),
+            Ok((_, element)) => Extended::read(&element, fields::child(stanza, "body")),
+            Err(_) => Extended::default(),
         }
     }
 
@@ -88,7 +92,7 @@ impl Extensions {
                 shift(mention, parts);
             }
         }
-        Extensions { properties, body }
+        Extended { properties, body }
     }
 }
 
@@ -116,7 +120,7 @@ pub fn encode(stanza: &Stanza) -> Vec<u8> {
     let mut json = Vec::with_capacity(2 * stanza.xml.len() + 256);
     let request = Request {
         stanza,
-        extensions: Extensions::of(stanza),
+        extended: Extended::of(stanza),
     };
     serde_json::to_writer(&mut json, &request).expect("strings and numbers go into memory");
     json

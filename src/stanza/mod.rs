@@ -154,9 +154,9 @@ pub struct Stanza {
 pub struct Extensions {
     /// Whether it has anything.
     pub any: bool,
-    /// Whether it asks for a receipt (XEP-0184 §5.1).
+    /// Whether it asks for a receipt (XEP-0184 §5.1), and is to get one.
     pub asks_for_receipt: bool,
-    /// Whether it says that its sender is shown chat states (XEP-0085 §5.1).
+    /// Whether it says that its sender's client shows chat states (XEP-0085 §5.1), and is to get some.
     pub knows_chat_states: bool,
 }
 
