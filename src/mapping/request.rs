@@ -29,21 +29,20 @@ struct Extended {
 impl Serialize for Request<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        for field in fields::plain() {
-            let Some(text) = fields::text(self.stanza, field) else {
-                continue;
-            };
+        for (field, text) in fields::texts(self.stanza) {
             match field.value {
                 fields::Value::Number => {
                     if let Ok(number) = text.trim().parse::<i64>() {
                         object.serialize_entry(field.name, &number)?;
                     }
                 }
-                _ if field.name == "body" => {
-                    let body = self.extended.body.as_deref();
-                    object.serialize_entry(field.name, body.unwrap_or(text))?;
+                _ => {
+                    let text = match &self.extended.body {
+                        Some(body) if field.name == "body" => body,
+                        _ => text,
+                    };
+                    object.serialize_entry(field.name, text)?;
                 }
-                _ => object.serialize_entry(field.name, text)?,
             }
         }
         for (name, value) in &self.extended.properties {

@@ -1,7 +1,7 @@
 //! Extensions of XMPP as values in JSON, both ways.
 //!
 //! A [`Shape`] says what a value looks like, and a [`Spot`] where in a stanza it stands. From these two a
-//! stanza is [`read`], and one is [written](Writer); they are the JSON Schema and the manual as well.
+//! stanza is [`read()`], and one is [written](Writer); they are the JSON Schema and the manual as well.
 
 pub mod error;
 pub mod fallback;

@@ -107,22 +107,23 @@ pub fn child<'a>(stanza: &'a Stanza, name: &str) -> Option<&'a str> {
     stanza.texts[place].as_deref()
 }
 
-/// What a captured stanza has for a property that is no extension.
-pub fn text<'a>(stanza: &'a Stanza, field: &Field) -> Option<&'a str> {
-    if field
-        .only_of
-        .is_some_and(|kind| kind != stanza.envelope.kind)
-    {
-        return None;
-    }
-    match field.place {
-        Place::Kind => Some(stanza.envelope.kind.as_str()),
-        Place::Whole => Some(&stanza.xml),
-        Place::Attribute("xml:lang") => stanza.lang.as_deref(),
-        Place::Attribute(name) => attribute(&stanza.envelope, name),
-        Place::Child(name) => child(stanza, name),
-        Place::Extension(_) | Place::Fallback => None,
-    }
+/// What a captured stanza has for the properties that are no extension.
+pub fn texts(stanza: &Stanza) -> impl Iterator<Item = (&'static Field, &str)> {
+    let kind = stanza.envelope.kind;
+    let mut texts = stanza.texts.iter();
+    plain().filter_map(move |field| {
+        let text = match field.place {
+            Place::Kind => Some(kind.as_str()),
+            Place::Whole => Some(&*stanza.xml),
+            Place::Attribute("xml:lang") => stanza.lang.as_deref(),
+            Place::Attribute(name) => attribute(&stanza.envelope, name),
+            // They come in the order of the table.
+            Place::Child(_) => texts.next()?.as_deref(),
+            Place::Extension(_) | Place::Fallback => None,
+        };
+        let may_have_it = field.only_of.is_none_or(|only| only == kind);
+        Some((field, text.filter(|_| may_have_it)?))
+    })
 }
 
 fn attribute<'a>(envelope: &'a Envelope, name: &str) -> Option<&'a str> {
@@ -159,11 +160,11 @@ mod tests {
         let mut stanza = message();
         stanza.lang = Some("en".into());
         stanza.texts = CHILDREN.map(|name| Some(format!("the {name}")));
-        for field in plain() {
-            let found = text(&stanza, field);
-            assert!(found.is_some(), "{}", field.name);
+        let found: Vec<_> = texts(&stanza).collect();
+        assert_eq!(found.len(), PLAIN);
+        for (field, text) in found {
             if let Place::Child(name) = field.place {
-                assert_eq!(found, Some(format!("the {name}").as_str()));
+                assert_eq!(text, format!("the {name}"));
             }
         }
     }
