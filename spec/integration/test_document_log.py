@@ -9,7 +9,9 @@ NOT_OURS = "Unable to load module 'component_http': … No such file or director
 # Their sentences are the rest of a line, which says of an option or of XML what is wrong with it.
 ONLY_REASONS = ("src/options.rs", "src/glue/options.rs", "src/http/endpoint.rs", "src/http/headers.rs",
                 "src/http/sign.rs", "src/http/proxy/url.rs", "src/http/tls/files.rs", "src/stanza/",
-                "src/mapping/object.rs", "src/component_http/settings/destinations.rs")
+                "src/mapping/object.rs", "src/component_http/settings/destinations.rs",
+                "src/mapping/extension/shape.rs", "src/mapping/fields/table.rs",
+                "src/component_http/settings/face.rs")
 # What is told to whoever pushes, and to nobody else.
 ONLY_ANSWERS = ("src/push/problem.rs", "src/push/request.rs", "src/push/task.rs", "src/mapping/push.rs")
 # What stands before a string that is no line of the log: what is wrong with an option, and what nobody reads there.

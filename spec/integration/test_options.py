@@ -16,6 +16,9 @@ LONG = "x" * 9000
 CUT_OFF = tempfile.NamedTemporaryFile(prefix="no-certificate-", suffix=".pem")  # noqa: SIM115 (stays until the tests end)
 CUT_OFF.write(b"-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n")
 CUT_OFF.flush()
+LARGE = tempfile.NamedTemporaryFile(prefix="large-", suffix=".gif")  # noqa: SIM115 (stays until the tests end)
+LARGE.write(b"GIF89a".ljust(65537, b"\0"))
+LARGE.flush()
 
 # One of each way from the configuration to the log: the option that is at fault, what is said of it, and the
 # section's options. What else is unusable, and what is said of it, is in src/component_http/settings/tests.rs.
@@ -63,6 +66,20 @@ UNUSABLE = {
     "client certificate that is not there": ("component_post_client_certificate", "names a file that cannot be read",
                               {**URL, "component_post_client_certificate": "/nonexistent/client.pem",
                                "component_post_client_key": "/nonexistent/client.key"}),
+    "typing in words": ("component_post_typing", "must be true or false, not a string",
+                        {**URL, "component_post_typing": "maybe"}),
+    "receipts in numbers": ("component_post_receipts", "must be true or false, not a number",
+                            {**URL, "component_post_receipts": 1}),
+    "avatar that is not there": ("component_avatar", "names a file that cannot be read, /nonexistent/bot.png",
+                                 {**URL, "component_avatar": "/nonexistent/bot.png"}),
+    "avatar that is none": ("component_avatar", f"names a file that is no PNG, JPEG, GIF or WebP, {CUT_OFF.name}",
+                            {**URL, "component_avatar": CUT_OFF.name}),
+    "avatar that is too large": ("component_avatar", f"names a file of more than 65536 bytes, {LARGE.name}",
+                                 {**URL, "component_avatar": LARGE.name}),
+    "description that is a table": ("component_description", "must be a string, not a table",
+                                    {**URL, "component_description": ["a", "b"]}),
+    "url of half": ("component_url", 'must be a whole URL, such as "https://example.com/bot"',
+                    {**URL, "component_url": "example.com"}),
     "ca file that is cut off": ("component_post_ca_file", f"names a file that is not PEM, {CUT_OFF.name}",
                                 {**URL, "component_post_ca_file": CUT_OFF.name}),
 }

@@ -97,6 +97,25 @@ def chat_states(bot, peer, _):
     return len(bot.requests)
 
 
+def first_of_slow(bot, peer, _):
+    """What comes first of a message whose sender knows all signs of life: their names, or the text."""
+    bot.behave(held(behaviours.echo))
+    peer.send("message", f"<body>hello</body>{ACTIVE}", to=bot.jid, type="chat")
+    first = peer.receive().element[0].tag.rpartition("}")[2]
+    bot.release()
+    return first
+
+
+def receipts(bot, peer, _):
+    peer.send("message", "<body>hello</body><request xmlns='urn:xmpp:receipts'/>", to=bot.jid, type="chat")
+    return len(bot.everything_for(peer))
+
+
+def on_card(bot, peer, expected):
+    peer.iq(bot.jid, "<vCard xmlns='vcard-temp'/>")
+    return expected if expected in peer.receive().element.itertext() else None
+
+
 def foreign_sender(bot, peer, _):
     bot.behave(reply(body="read", **{"from": "somebody@elsewhere.test"}))
     return answer(bot, peer)
@@ -158,6 +177,11 @@ ROWS = [
     Row("component_post_headers", {"X-Api-Key": "before"}, {"X-Api-Key": "after"}, api_key, "before", "after"),
     Row("component_post_proxy", "{closed}", "{proxy}", echoed, TIMEOUT, "hello", {"component_post_retry_for": 0}),
     Row("validate_from_addresses", True, False, foreign_sender, "cancel/internal-server-error", "read"),
+    Row("component_post_receipts", True, False, receipts, 1, 0),
+    Row("component_post_typing", False, True, first_of_slow, None, "composing"),
+    Row("component_description", "Before", "After", on_card, "Before", "After"),
+    Row("component_url", "https://before.test/", "https://after.test/", on_card, "https://before.test/",
+        "https://after.test/"),
     Row("name", "Before", "After", discovered_name, "Before", "After"),
 ]
 

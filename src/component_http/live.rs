@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::stanza::Element;
-use crate::stanza::namespaces::{CORRECTION_NS, HINTS_NS};
+use crate::stanza::ns::{CORRECTION, HINTS};
 
 /// From the beginning of the text to the first version.
 const FIRST: Duration = Duration::from_millis(700);
@@ -99,7 +99,7 @@ impl Live {
         growing.is_stale = false;
         growing.is_sent = true;
         growing.next = Some(now + PACE);
-        Some(with_empty(version, "no-store", HINTS_NS))
+        Some(with_empty(version, "no-store", HINTS))
     }
 
     /// It grows no more: its last version, which is whole.
@@ -135,9 +135,9 @@ impl Growing {
         {
             version.set_attr("id", fresh_id());
             // It may be a correction itself. Then all of its versions are those of what it corrects.
-            if version.child("replace", Some(CORRECTION_NS)).is_none() {
+            if version.child("replace", Some(CORRECTION)).is_none() {
                 let replace = Element::new("replace").with_attr("id", first);
-                version = version.with_child(replace.with_attr("xmlns", CORRECTION_NS));
+                version = version.with_child(replace.with_attr("xmlns", CORRECTION));
             }
         }
         version
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_correction_that_grows_corrects_what_it_corrects() {
         let replace = Element::new("replace").with_attr("id", "old");
-        let replace = replace.with_attr("xmlns", CORRECTION_NS);
+        let replace = replace.with_attr("xmlns", CORRECTION);
         let mut chat = Chat::begin(Element::new("message").with_child(replace));
         chat.grow("a");
         for id in ["first", "v2"] {

@@ -7,7 +7,9 @@
 
 mod attempt;
 mod client;
+mod disco;
 mod driver;
+mod face;
 mod live;
 pub(crate) mod local;
 mod news;
@@ -31,7 +33,7 @@ pub use settings::Settings;
 #[cfg(test)]
 pub(crate) mod tests {
     use crate::mapping::fields::CHILDREN;
-    use crate::stanza::{Envelope, Kind, Stanza};
+    use crate::stanza::{Envelope, Extensions, Kind, Stanza};
 
     /// A chat message to the component.
     pub(crate) fn message() -> Stanza {
@@ -46,6 +48,7 @@ pub(crate) mod tests {
             },
             lang: None,
             texts: CHILDREN.map(|name| (name == "body").then(|| "hi".into())),
+            extensions: Extensions::default(),
             xml: "<message><body>hi</body></message>".into(),
         }
     }

@@ -103,6 +103,7 @@ impl Delivery {
             state,
             deadline,
             conversation,
+            composing,
             ..
         } = *self.exchanges.remove(&id)?;
         if let Some(deadline) = deadline {
@@ -122,7 +123,9 @@ impl Delivery {
         }
         if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
             self.make_ready(next);
+            self.expect(next);
         }
+        self.end_composing(id, composing, &stanza);
         Some(stanza)
     }
 

@@ -7,6 +7,7 @@ use super::backends::BackendId;
 use super::lanes::Conversation;
 use super::retry::Spent;
 use super::senders::SenderId;
+use super::signs::Composing;
 use super::stream::Stream;
 use super::{AttemptFailure, Failure, Refusal};
 use crate::stanza::{Element, Stanza};
@@ -37,6 +38,8 @@ pub(super) struct Exchange {
     pub(super) conversation: Option<Conversation>,
     /// The answer that has begun, if it comes bit by bit.
     pub(super) stream: Option<Stream>,
+    /// What its sender is shown meanwhile.
+    pub(super) composing: Composing,
 }
 
 /// What is kept of an attempt in flight whose exchange has ended.

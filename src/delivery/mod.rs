@@ -36,6 +36,7 @@ mod outage;
 mod retry;
 mod routing;
 mod senders;
+mod signs;
 mod stream;
 mod whereabouts;
 
@@ -67,6 +68,7 @@ use exchange::{Abandoned, Exchange, State};
 use lanes::{Conversation, Lanes};
 use outage::Sweep;
 use retry::Spent;
+use signs::Composing;
 use whereabouts::Whereabouts;
 
 /// How many exchanges are looked at in a row, when all of them have to be.
@@ -116,6 +118,8 @@ pub struct Delivery {
     deadlines: BTreeSet<(Instant, ExchangeId)>,
     /// When which exchange is attempted again.
     backoffs: BTreeSet<(Instant, ExchangeId)>,
+    /// From when on which sender is to see that an answer is composed.
+    composing: BTreeSet<(Instant, ExchangeId)>,
     sweep: Sweep,
     /// From which exchange on those that are ready may have to go to another backend.
     moving: Option<ExchangeId>,
@@ -147,6 +151,7 @@ impl Delivery {
             whereabouts: Whereabouts::default(),
             deadlines: BTreeSet::new(),
             backoffs: BTreeSet::new(),
+            composing: BTreeSet::new(),
             sweep: Sweep::default(),
             moving: None,
             is_rerouting: false,
@@ -212,8 +217,12 @@ impl Delivery {
             left: None,
             conversation: None,
             stream: None,
+            composing: Composing::No,
         });
         self.exchanges.insert(id, exchange);
+        if is_first {
+            self.expect(id);
+        }
     }
 
     /// Tells the sender of a stanza, and the admin, that there will be no exchange for it.
@@ -245,11 +254,13 @@ impl Delivery {
             .push_back(Effect::Tell(Event::Attempted(report)));
         self.learn(at, id, &end, now, rng);
         match end {
-            Ok(replies) => {
-                self.remove(id);
+            Ok(mut replies) => {
                 let service = self.name(at);
                 self.effects
                     .push_back(Effect::Tell(Event::Accepted { service }));
+                self.give_receipt(id, rng);
+                self.say_active(id, &mut replies);
+                self.remove(id);
                 self.effects.extend(replies.into_iter().map(Effect::Send));
             }
             Err(failure) => self.retry_or_fail(id, failure, now, rng),
@@ -274,6 +285,9 @@ impl Delivery {
     /// The next thing that is to be sent or told.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         while self.effects.is_empty() {
+            if let Some(composing) = self.next_composing() {
+                return Some(Effect::Send(composing));
+            }
             let (id, failure) = self.next_to_fail()?;
             self.end(id, failure);
         }
@@ -287,11 +301,18 @@ impl Delivery {
             return None;
         }
         let expiry = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let composing = self.composing.first().map(|(time, _)| *time);
         let moving = self.moving.map(|_| now);
-        [expiry, self.sweep.next, moving, self.attempt_due(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            expiry,
+            composing,
+            self.sweep.next,
+            moving,
+            self.attempt_due(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether every exchange has ended.

@@ -49,6 +49,7 @@ impl Delivery {
         self.learn(at, id, &accepted, now, rng);
         let service = self.name(at);
         self.tell(Event::Accepted { service });
+        self.give_receipt(id, rng);
         if let Some(exchange) = self.exchanges.get_mut(&id) {
             exchange.stream = Some(Stream {
                 unfinished,
@@ -62,7 +63,8 @@ impl Delivery {
     }
 
     /// Takes in what comes of an answer that has begun.
-    pub fn handle_item(&mut self, id: ExchangeId, reply: Element) {
+    pub fn handle_item(&mut self, id: ExchangeId, mut reply: Element) {
+        self.say_active(id, std::slice::from_mut(&mut reply));
         if let Some(exchange) = self.exchanges.get_mut(&id)
             && let Some(stream) = &mut exchange.stream
         {
@@ -72,7 +74,7 @@ impl Delivery {
     }
 
     /// Takes in how an answer that has begun has ended, with a line for whoever looks for something.
-    pub fn handle_stream_end(&mut self, id: ExchangeId, end: AttemptEnd, line: String) {
+    pub fn handle_stream_end(&mut self, id: ExchangeId, mut end: AttemptEnd, line: String) {
         if let Some(abandoned) = self.abandoned.remove(&id) {
             let at = abandoned.backend;
             self.backends[at].end(abandoned.sender, self.limits.share());
@@ -82,6 +84,9 @@ impl Delivery {
         let Some(stream) = exchange.and_then(|exchange| exchange.stream.take()) else {
             return;
         };
+        if let Ok(rest) = &mut end {
+            self.say_active(id, rest);
+        }
         let Some(stanza) = self.remove(id) else {
             return;
         };

@@ -3,6 +3,7 @@
 mod backends;
 mod fairness;
 mod retries;
+mod signs;
 mod streams;
 
 use rand::SeedableRng;

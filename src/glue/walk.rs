@@ -22,7 +22,7 @@ use crate::delivery::Refusal;
 use crate::mapping::fields::CHILDREN;
 use crate::stanza::signal::is_signal;
 use crate::stanza::xml_out::XmlWriter;
-use crate::stanza::{Envelope, Kind, MAX_DEPTH, Stanza};
+use crate::stanza::{Envelope, Extensions, Kind, MAX_DEPTH, Stanza, ns};
 
 /// What a table turned out to be.
 pub enum Captured {
@@ -69,10 +69,17 @@ struct Walk {
     texts: [Option<Vec<u8>>; CHILDREN.len()],
     writer: XmlWriter,
     too_deep: bool,
+    extensions: Extensions,
     /// Whether a child of the stanza was found that is no signal.
     says_something: bool,
     /// That of the child that was looked at last. It stands here since Lua may raise meanwhile.
     namespace: Vec<u8>,
+}
+
+/// A child that the server's own thread has to know of.
+enum Sign {
+    Receipt,
+    ChatStates,
 }
 
 #[derive(Default)]
@@ -83,7 +90,7 @@ struct Head {
     id: Option<Vec<u8>>,
 }
 
-/// The name, namespace and `node` of the stanza's first child.
+/// The name and namespace of the stanza's first child, and the `node` that it is about.
 #[derive(Default)]
 struct RawPayload {
     name: Vec<u8>,
@@ -221,9 +228,12 @@ impl Walk {
                 CHILDREN.iter().position(|child| child.as_bytes() == name)
             });
             self.listen(state, child);
-            let Some(place) = place.flatten().filter(|place| self.texts[*place].is_none()) else {
-                return;
+            let Some(place) = place.flatten() else {
+                return self.notice(state, child);
             };
+            if self.texts[place].is_some() {
+                return;
+            }
             // A child in another namespace than the stanza's says so.
             if xmlns(state, child).is_some_and(|xmlns| xmlns != b"jabber:client") {
                 return;
@@ -237,6 +247,33 @@ impl Walk {
                     );
                 }
                 ffi::lua_settop(state, -2);
+            }
+        }
+    }
+
+    /// Notices a child that is none of the texts, and what has to be known of it before a worker reads it.
+    ///
+    /// # Safety
+    /// As for [`field`], with the keys on the stack and two free slots.
+    unsafe fn notice(&mut self, state: *mut lua_State, child: c_int) {
+        self.extensions.any = true;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let sign = field(state, child, NAME_KEY, |name| match name {
+                b"request" => Some((ns::RECEIPTS, Sign::Receipt)),
+                b"active" => Some((ns::CHAT_STATES, Sign::ChatStates)),
+                _ => None,
+            });
+            let Some((namespace, sign)) = sign.flatten() else {
+                return;
+            };
+            let slot = match sign {
+                Sign::Receipt => &mut self.extensions.asks_for_receipt,
+                Sign::ChatStates => &mut self.extensions.knows_chat_states,
+            };
+            if !*slot {
+                self.namespace = xmlns(state, child).unwrap_or_default();
+                *slot = self.namespace == namespace.as_bytes();
             }
         }
     }
@@ -277,6 +314,12 @@ impl Walk {
                             field(state, child, NAME_KEY, <[u8]>::to_vec).unwrap_or_default();
                         payload.xmlns = xmlns(state, child).unwrap_or_default();
                         payload.node = attribute(state, child, child + 1);
+                        if payload.node.is_none() && payload.name == b"pubsub" {
+                            ffi::lua_rawgeti(state, child, 1);
+                            if ffi::lua_type(state, child + 2) == ffi::LUA_TTABLE {
+                                payload.node = attribute(state, child + 2, child + 1);
+                            }
+                        }
                         ffi::lua_settop(state, child);
                     }
                     self.listen(state, child);
@@ -318,6 +361,7 @@ impl Walk {
                 envelope,
                 lang: self.lang.map(lossy),
                 texts: self.texts.map(|text| text.map(lossy)),
+                extensions: self.extensions,
                 xml,
             }),
             _ => Captured::Unfit(envelope, Refusal::ForbiddenXml),

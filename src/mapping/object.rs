@@ -6,13 +6,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Unusable;
-use super::fields::{DELTA, FIELDS, Field, Value};
+use super::fields::{DELTA, Field, Value, of_reply};
 
-/// An object of the answer. A property that is null counts as absent.
+/// An object of the answer, or one inside. A property that is null counts as absent.
 #[derive(Default)]
 pub(super) struct Object<'a> {
     known: Vec<(&'static str, &'a RawValue)>,
@@ -59,12 +60,23 @@ impl<'a> Object<'a> {
         match field.value {
             Value::String => self.string(field.name),
             Value::Text | Value::Number => self.text(field.name),
+            Value::Shaped(_) => Ok(None),
         }
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
+    /// A property as it was written.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.known.iter().find(|(known, _)| *known == name)?;
-        Some(value.get())
+        Some(value)
+    }
+
+    /// All of them that say something, as they were written.
+    pub(super) fn properties(&self) -> &[(&'static str, &'a RawValue)] {
+        &self.known
+    }
+
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.raw(name).map(RawValue::get)
     }
 
     fn keep(&mut self, name: &'static str, value: &'a RawValue) {
@@ -76,7 +88,8 @@ impl<'a> Object<'a> {
     }
 }
 
-fn unquoted(value: &str) -> Result<String, Unusable> {
+/// The text that a string of JSON stands for.
+pub(super) fn unquoted(value: &str) -> Result<String, Unusable> {
     serde_json::from_str(value).map_err(unusable)
 }
 
@@ -120,33 +133,77 @@ pub(super) fn for_each(
         return Ok(());
     }
     if json.trim_ascii_start().starts_with('[') {
-        let mut items = Items {
-            take,
-            refused: None,
-        };
-        let mut parser = serde_json::Deserializer::from_str(json);
-        let end = parser
-            .deserialize_seq(&mut items)
-            .and_then(|()| parser.end());
-        return match items.refused {
-            Some(refused) => Err(refused),
-            None => end.map_err(unusable),
-        };
+        return items(json, &mut |item| object(item).and_then(&mut *take));
     }
     one(json)?.map_or(Ok(()), take)
 }
 
-fn object(value: &RawValue) -> Result<Object<'_>, Unusable> {
+/// Calls `take` with each item of an array.
+///
+/// # Errors
+/// [`Unusable`] if it is none, and the first one of `take`.
+pub(super) fn items(
+    array: &str,
+    take: &mut dyn FnMut(&RawValue) -> Result<(), Unusable>,
+) -> Result<(), Unusable> {
+    let mut items = Items {
+        take,
+        refused: None,
+    };
+    let mut parser = serde_json::Deserializer::from_str(array);
+    let end = parser
+        .deserialize_seq(&mut items)
+        .and_then(|()| parser.end());
+    match items.refused {
+        Some(refused) => Err(refused),
+        None => end.map_err(unusable),
+    }
+}
+
+/// An object of the answer.
+///
+/// # Errors
+/// [`Unusable`] if it is something else.
+pub(super) fn object(value: &RawValue) -> Result<Object<'_>, Unusable> {
     if value.get().starts_with('{') {
-        serde_json::from_str(value.get()).map_err(unusable)
+        read(value, &|name| match of_reply(name) {
+            Some(field) => Some(field.name),
+            None => (name == DELTA).then_some(DELTA),
+        })
     } else {
         Err(Unusable::NotAnObject)
     }
 }
 
+/// An object with those of its properties that are known.
+///
+/// # Errors
+/// [`Unusable`] if it is none.
+pub(super) fn read<'a>(
+    value: &'a RawValue,
+    known: &dyn Fn(&str) -> Option<&'static str>,
+) -> Result<Object<'a>, Unusable> {
+    let mut parser = serde_json::Deserializer::from_str(value.get());
+    Properties { known }
+        .deserialize(&mut parser)
+        .map_err(unusable)
+}
+
+/// What a value is, in words.
+pub(super) fn type_of(value: &str) -> &'static str {
+    match value.as_bytes().first() {
+        Some(b'"') => "a string",
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
 /// Hands the items of an array over one by one, so that they are never there all at once.
 struct Items<'t> {
-    take: &'t mut dyn FnMut(Object) -> Result<(), Unusable>,
+    take: &'t mut dyn FnMut(&RawValue) -> Result<(), Unusable>,
     refused: Option<Unusable>,
 }
 
@@ -159,7 +216,7 @@ impl<'a> Visitor<'a> for &mut Items<'_> {
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<&RawValue>()? {
-            if let Err(refused) = object(item).and_then(&mut *self.take) {
+            if let Err(refused) = (self.take)(item) {
                 self.refused = Some(refused);
                 return Err(A::Error::custom("refused"));
             }
@@ -168,51 +225,44 @@ impl<'a> Visitor<'a> for &mut Items<'_> {
     }
 }
 
-impl<'a> Deserialize<'a> for Object<'a> {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Properties;
+/// Reads an object, and passes over what is not known.
+struct Properties<'k> {
+    known: &'k dyn Fn(&str) -> Option<&'static str>,
+}
 
-        impl<'a> Visitor<'a> for Properties {
-            type Value = Object<'a>;
+impl<'a> DeserializeSeed<'a> for Properties<'_> {
+    type Value = Object<'a>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Object<'a>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Object<'a>, A::Error> {
-                let mut object = Object::default();
-                while let Some(Name(name)) = map.next_key()? {
-                    match name {
-                        Some(name) => object.keep(name, map.next_value()?),
-                        None => {
-                            map.next_value::<IgnoredAny>()?;
-                            object.has_unknown = true;
-                        }
-                    }
+impl<'a> Visitor<'a> for Properties<'_> {
+    type Value = Object<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Object<'a>, A::Error> {
+        let mut object = Object::default();
+        while let Some(Name(name)) = map.next_key()? {
+            match (self.known)(&name) {
+                Some(name) => object.keep(name, map.next_value()?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    object.has_unknown = true;
                 }
-                Ok(object)
             }
         }
-
-        deserializer.deserialize_map(Properties)
+        Ok(object)
     }
 }
 
-/// The name of a property, if it is a known one.
-struct Name(Option<&'static str>);
-
-impl<'a> Deserialize<'a> for Name {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        Ok(Name(
-            FIELDS
-                .iter()
-                .map(|field| field.name)
-                .chain([DELTA])
-                .find(|known| *known == name),
-        ))
-    }
-}
+/// A name, which is a copy only if something in it is escaped.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -165,7 +165,42 @@ mod tests {
         .boxed()
     }
 
+    /// What is meant for an extension, and what is not.
+    fn extension() -> impl Strategy<Value = Value> {
+        select(
+            &[
+                r#"{"id": "1", "reactions": ["x"], "to": "a@b"}"#,
+                r#"[{"url": "u", "value": "v", "uri": "u", "size": 1}, {"url": 1}]"#,
+                r#"[{"url": "u", "value": "v", "uri": "u", "by": "b", "id": "1"}]"#,
+                r#"{"type": "form", "fields": [{"value": ["a", "b"], "options": [{"value": "c"}]}]}"#,
+                r#"{"condition": "gone", "jid": "a@b", "url": "u"}"#,
+                r#"["store", "no-copy"]"#,
+                r#""active""#,
+                "true",
+            ][..],
+        )
+        .prop_map(|json| serde_json::from_str(json).unwrap())
+    }
+
     fn property() -> impl Strategy<Value = (String, Value)> {
+        const EXTENSIONS: &[&str] = &[
+            "nick",
+            "state",
+            "replace",
+            "reply",
+            "reactions",
+            "receipt",
+            "oob",
+            "files",
+            "stanza_ids",
+            "hints",
+            "mentions",
+            "invite",
+            "buttons",
+            "form",
+            "error",
+            "delay",
+        ];
         let like_itself = prop_oneof![
             (select(&["to", "from"][..]), one_of(ADDRESSES)),
             (Just("kind"), one_of(&["message", "presence", "iq"])),
@@ -175,6 +210,10 @@ mod tests {
             (
                 select(&["body", "lang", "priority", "unknown"][..]),
                 anything()
+            ),
+            (
+                select(EXTENSIONS),
+                prop_oneof![4 => extension(), 1 => anything()]
             ),
         ];
         let names = &["to", "kind", "type", "id", "stanza", "subject", "show"][..];

@@ -39,9 +39,13 @@ impl fmt::Display for Wrong {
         match self.unusable.property() {
             // These name it themselves.
             Some("to" | "kind") | None => {}
+            Some(_) if matches!(self.unusable, Unusable::WrongShape(_)) => {}
             Some(property) => write!(f, "property '{property}': ")?,
         }
         match &self.unusable {
+            Unusable::WrongShape(wrong) if wrong.found.is_some() => {
+                write!(f, "{wrong}: {}", wrong.shown)
+            }
             Unusable::Json(reason) => write!(f, "it is not valid JSON: {reason}"),
             Unusable::Xml(error) => error.fmt(f),
             unusable => f.write_str(&unusable.summary()),

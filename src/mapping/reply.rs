@@ -2,7 +2,8 @@
 
 use super::Unusable;
 use super::check::{self, Rules};
-use super::fields::{DELTA, FIELDS, Place};
+use super::extension::{Writer, for_others};
+use super::fields::{self, DELTA, Field, Place, Value};
 use super::object::Object;
 use crate::stanza::{Allowance, Element, Envelope, Kind, chars, xml_in};
 
@@ -56,20 +57,23 @@ pub(super) fn build(object: &Object, context: &mut Context) -> Result<Element, U
     let (kind, element) = match &xml {
         Some(xml) => xml_in::parse_stanza(xml, &mut context.allowance)?,
         None => {
-            context.allowance.take(1 + object.count())?;
-            from_properties(object, context.origin)?
+            let (kind, mut element) = from_properties(object, context)?;
+            for_others::add(&mut element, &mut context.allowance)?;
+            (kind, element)
         }
     };
     complete(kind, element, xml.is_some(), context)
 }
 
+/// What is or changes the body of a message, or has none.
+const OF_WHOLE_MESSAGES: [&str; 5] = ["body", "stanza", "files", "buttons", "error"];
+
 /// The message that a delta is a part of: checked, and without a body.
 pub(super) fn build_growing(object: &Object, context: &mut Context) -> Result<Element, Unusable> {
-    if object.has("body") || object.has("stanza") {
+    if OF_WHOLE_MESSAGES.iter().any(|name| object.has(name)) {
         return Err(Unusable::MixedDelta);
     }
-    context.allowance.take(1 + object.count())?;
-    match from_properties(object, context.origin)? {
+    match from_properties(object, context)? {
         (Kind::Message, element) => complete(Kind::Message, element, false, context),
         (Kind::Presence | Kind::Iq, _) => Err(Unusable::MixedDelta),
     }
@@ -100,12 +104,17 @@ pub(super) fn complete(
     Ok(element)
 }
 
-fn from_properties(object: &Object, origin: Origin) -> Result<(Kind, Element), Unusable> {
+fn from_properties(object: &Object, context: &mut Context) -> Result<(Kind, Element), Unusable> {
+    context.allowance.take(1 + object.count())?;
+    let request = context.origin.request();
+    let is_error = object.has("error");
     let kind = match object.string("kind")? {
+        None if is_error => request.map_or(Kind::Message, |request| request.kind),
         None => Kind::Message,
         Some(name) => Kind::from_name(&name).ok_or(Unusable::UnknownKind)?,
     };
-    let default_type = match (kind, origin) {
+    let default_type = match (kind, context.origin) {
+        _ if is_error => Some("error"),
         (Kind::Message, Origin::Answer(request)) if request.is_groupchat() => Some("groupchat"),
         (Kind::Message, _) => Some("chat"),
         (Kind::Presence, _) => None,
@@ -113,7 +122,7 @@ fn from_properties(object: &Object, origin: Origin) -> Result<(Kind, Element), U
         (Kind::Iq, Origin::Push(_)) => Some("get"),
     };
     let mut element = Element::new(kind.as_str());
-    for field in &FIELDS {
+    for field in fields::plain() {
         let text = object.of(field)?;
         if text
             .as_deref()
@@ -126,12 +135,39 @@ fn from_properties(object: &Object, origin: Origin) -> Result<(Kind, Element), U
                 let type_ = text.or(default_type.map(str::to_owned));
                 element.with_opt_attr("type", type_.filter(|type_| !type_.is_empty()))
             }
+            // What is wrong with a stanza is told with its id (RFC 6120 §8.3.1).
+            (Place::Attribute("id"), None) if is_error => {
+                element.with_opt_attr("id", request.and_then(|request| request.id.clone()))
+            }
             (Place::Attribute(name), text) => element.with_opt_attr(name, text),
             (Place::Child(name), Some(text)) => element.with_text_child(name, text),
             _ => element,
         };
     }
+    if is_error && element.attr("type") != Some("error") {
+        return Err(Unusable::ErrorOfOtherType);
+    }
+    extend(&mut element, object, &mut context.allowance)?;
     Ok((kind, element))
+}
+
+/// Adds what an object says of extensions.
+fn extend(
+    element: &mut Element,
+    object: &Object,
+    allowance: &mut Allowance,
+) -> Result<(), Unusable> {
+    for (name, value) in object.properties() {
+        if let Some(Field {
+            place: Place::Extension(spot),
+            value: Value::Shaped(shape),
+            ..
+        }) = fields::of_reply(name)
+        {
+            Writer::new(name, allowance).write(value, element, *spot, shape)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -140,6 +176,8 @@ mod tests {
     use crate::component_http::Settings;
     use crate::component_http::settings::tests::{settings, text as option_text};
     use crate::component_http::tests::{iq, message};
+    use crate::mapping::object;
+    use serde_json::value::to_raw_value;
     use serde_json::{Value, json};
 
     fn built(request: &Envelope, object: Value) -> Result<String, Unusable> {
@@ -157,8 +195,8 @@ mod tests {
             fresh_id: &mut || "fresh".to_owned(),
             allowance: Allowance::new(100),
         };
-        let object = object.to_string();
-        build(&serde_json::from_str(&object).unwrap(), &mut context).map(|element| element.to_xml())
+        let object = to_raw_value(&object).unwrap();
+        build(&object::object(&object)?, &mut context).map(|element| element.to_xml())
     }
 
     fn to_message(object: Value) -> Result<String, Unusable> {

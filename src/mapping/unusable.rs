@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::extension::WrongShape;
 use super::fields::DELTA;
 use super::push;
 use crate::stanza::MAX_DEPTH;
@@ -29,8 +30,14 @@ pub enum Unusable {
     NoProperty,
     /// Happens when that property has a value of the wrong type.
     WrongType(&'static str),
+    /// Happens when a value of an extension does not look like what it stands for.
+    WrongShape(Box<WrongShape>),
     /// Happens when `kind` is not message, presence or iq.
     UnknownKind,
+    /// Happens when there is an `error`, and a `type` that is another.
+    ErrorOfOtherType,
+    /// Happens when two buttons have the same value, or the same label (XEP-0439 §4.1).
+    RepeatedButton,
     /// Happens when `stanza` is not the XML of a stanza.
     Xml(XmlError),
     /// Happens when that address is not a JID.
@@ -67,6 +74,9 @@ impl Unusable {
             Unusable::WrongType(name)
             | Unusable::InvalidJid(name)
             | Unusable::ForbiddenCharacter(name) => Some(name),
+            Unusable::WrongShape(wrong) => Some(wrong.property),
+            Unusable::ErrorOfOtherType => Some("type"),
+            Unusable::RepeatedButton => Some("buttons"),
             Unusable::UnknownKind => Some("kind"),
             Unusable::Xml(_) => Some("stanza"),
             Unusable::ForeignFrom => Some("from"),
@@ -104,6 +114,9 @@ impl Unusable {
                     "the property '{name}' has a value of the wrong type"
                 ));
             }
+            Unusable::WrongShape(wrong) => return Cow::Owned(wrong.to_string()),
+            Unusable::ErrorOfOtherType => "a stanza with an 'error' has another type than error",
+            Unusable::RepeatedButton => "two of its buttons have the same value or label",
             Unusable::UnknownKind => "the kind is not message, presence or iq",
             Unusable::Xml(error) => return xml_summary(error),
             Unusable::InvalidJid(name) => {
@@ -120,8 +133,8 @@ impl Unusable {
                  (application/x-ndjson, application/jsonl or text/event-stream)"
             }
             Unusable::MixedDelta => {
-                "beside a 'delta' there is 'body', 'stanza', a kind that is not message, or what the \
-                 first one of its message did not have"
+                "beside a 'delta' there is 'body', 'stanza', 'files', 'buttons', 'error', a kind that is not \
+                 message, or what the first one of its message did not have"
             }
             Unusable::NoRecipient => push::NO_RECIPIENT,
             Unusable::ToItself => push::TO_ITSELF,

@@ -60,11 +60,15 @@ impl Element {
         self
     }
 
+    /// Adds a text.
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.children.push(Node::Text(text.into()));
+        self
+    }
+
     /// Adds a child element that holds a text.
     pub fn with_text_child(self, name: &'static str, text: impl Into<String>) -> Self {
-        let mut child = Element::new(name);
-        child.children.push(Node::Text(text.into()));
-        self.with_child(child)
+        self.with_child(Element::new(name).with_text(text))
     }
 
     /// The value of an attribute.

@@ -10,6 +10,7 @@ pub mod error;
 pub mod jid;
 pub mod names;
 pub mod namespaces;
+pub mod ns;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 pub mod signal;
@@ -142,8 +143,21 @@ pub struct Stanza {
     pub lang: Option<String>,
     /// The texts of well-known children.
     pub texts: Texts,
+    /// What else it has, as far as that is told in time.
+    pub extensions: Extensions,
     /// The whole stanza as XML.
     pub xml: String,
+}
+
+/// What a stanza has beside its texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// Whether it has anything.
+    pub any: bool,
+    /// Whether it asks for a receipt (XEP-0184 §5.1), and is to get one.
+    pub asks_for_receipt: bool,
+    /// Whether it says that its sender's client shows chat states (XEP-0085 §5.1), and is to get some.
+    pub knows_chat_states: bool,
 }
 
 /// How many children of a stanza have a text that requests repeat.

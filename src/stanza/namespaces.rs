@@ -9,12 +9,6 @@ pub const CLIENT_NS: &str = "jabber:client";
 /// What the prefix `xml` is bound to, as in `xml:lang`.
 pub const XML_NS: &str = "http://www.w3.org/XML/1998/namespace";
 
-/// XEP-0308: Last Message Correction.
-pub const CORRECTION_NS: &str = "urn:xmpp:message-correct:0";
-
-/// XEP-0334: Message Processing Hints.
-pub const HINTS_NS: &str = "urn:xmpp:hints";
-
 /// What the prefix `xmlns` is bound to.
 const XMLNS_NS: &str = "http://www.w3.org/2000/xmlns/";
 

@@ -1,15 +1,7 @@
 //! Children of a message that say nothing by themselves: what clients send without their users' doing.
 
-use super::namespaces::{CLIENT_NS, HINTS_NS};
-
-/// XEP-0085: Chat State Notifications. All of them are signals.
-const CHAT_STATES_NS: &str = "http://jabber.org/protocol/chatstates";
-/// XEP-0184: Message Delivery Receipts.
-const RECEIPTS_NS: &str = "urn:xmpp:receipts";
-/// XEP-0333: Displayed Markers.
-const CHAT_MARKERS_NS: &str = "urn:xmpp:chat-markers:0";
-/// XEP-0359: Unique and Stable Stanza IDs.
-const STANZA_IDS_NS: &str = "urn:xmpp:sid:0";
+use super::namespaces::CLIENT_NS;
+use super::ns::{CHAT_MARKERS, CHAT_STATES, HINTS, RECEIPTS, STANZA_IDS};
 
 /// Whether a child of that name and namespace, which is empty for none of its own, says nothing to whoever
 /// reads the message. A request for a receipt is none: its sender waits for something. The identifier of a
@@ -17,8 +9,8 @@ const STANZA_IDS_NS: &str = "urn:xmpp:sid:0";
 pub fn is_signal(name: &[u8], xmlns: &[u8]) -> bool {
     match str::from_utf8(xmlns) {
         Ok("" | CLIENT_NS) => name == b"thread",
-        Ok(CHAT_STATES_NS | CHAT_MARKERS_NS | HINTS_NS | STANZA_IDS_NS) => true,
-        Ok(RECEIPTS_NS) => name == b"received",
+        Ok(CHAT_STATES | CHAT_MARKERS | HINTS | STANZA_IDS) => true,
+        Ok(RECEIPTS) => name == b"received",
         _ => false,
     }
 }
@@ -30,14 +22,14 @@ mod tests {
     #[test]
     fn what_clients_send_by_themselves() {
         for (name, xmlns, expected) in [
-            ("composing", CHAT_STATES_NS, true),
-            ("received", RECEIPTS_NS, true),
-            ("request", RECEIPTS_NS, false),
-            ("markable", CHAT_MARKERS_NS, true),
-            ("displayed", CHAT_MARKERS_NS, true),
-            ("no-store", HINTS_NS, true),
-            ("origin-id", STANZA_IDS_NS, true),
-            ("stanza-id", STANZA_IDS_NS, true),
+            ("composing", CHAT_STATES, true),
+            ("received", RECEIPTS, true),
+            ("request", RECEIPTS, false),
+            ("markable", CHAT_MARKERS, true),
+            ("displayed", CHAT_MARKERS, true),
+            ("no-store", HINTS, true),
+            ("origin-id", STANZA_IDS, true),
+            ("stanza-id", STANZA_IDS, true),
             ("thread", "", true),
             ("thread", CLIENT_NS, true),
             ("thread", "urn:x", false),

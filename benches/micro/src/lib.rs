@@ -6,7 +6,7 @@ use prosody_components::client_proxy::translation::{KEY_LEN, Translator};
 use prosody_components::mapping::answer::replies;
 use prosody_components::mapping::{Rules, Scope, fields, request};
 use prosody_components::stanza::xml_in::{XmlError, parse_stanza};
-use prosody_components::stanza::{Allowance, Element, Envelope, Kind, Stanza, jid};
+use prosody_components::stanza::{Allowance, Element, Envelope, Extensions, Kind, Stanza, jid};
 
 const TEXT: &str = "Let's meet where we met last time, at half past seven if that suits everybody. There is a \
     new café across the street & they say that the soup is worth the way.";
@@ -96,6 +96,7 @@ fn message() -> Stanza {
         },
         lang: Some("en".to_owned()),
         texts: fields::CHILDREN.map(|name| (name == "body").then(|| TEXT.to_owned())),
+        extensions: Extensions::default(),
         xml: XML.to_owned(),
     }
 }

@@ -66,8 +66,12 @@ class SlixmppUser:
 
     def call(self, method, *arguments, **named):
         """Calls a method of the slixmpp client on its own thread and returns the outcome."""
+        return self.run(lambda client: getattr(client, method)(*arguments, **named))
+
+    def run(self, act):
+        """Calls a function with the slixmpp client on its own thread and returns the outcome."""
         async def invoke():
-            outcome = getattr(self.client, method)(*arguments, **named)
+            outcome = act(self.client)
             return await outcome if asyncio.isfuture(outcome) or asyncio.iscoroutine(outcome) else outcome
         return asyncio.run_coroutine_threadsafe(invoke(), self._loop).result(DEADLINE)
 

@@ -161,7 +161,10 @@ impl Driver {
     }
 
     /// Takes a stanza in, unless it is one that a room sent back to its author. Never waits.
-    pub fn admit(&mut self, stanza: Stanza, now: Instant, batch: &mut Batch) {
+    pub fn admit(&mut self, mut stanza: Stanza, now: Instant, batch: &mut Batch) {
+        self.settings
+            .signs
+            .restrict(&mut stanza, Envelope::is_groupchat);
         if !self.reflections.contains(&stanza.envelope, now) {
             self.delivery.admit(Arc::new(stanza), now);
             self.advance(now, batch);

@@ -22,7 +22,7 @@ impl Settings {
             .map(|kind| kind.as_str())
             .collect();
         notes.push(Note::info(format!(
-            "POSTs {} {}: up to {} at a time and {} waiting, {} s for each{}{}{}",
+            "POSTs {} {}: up to {} at a time and {} waiting, {} s for each{}{}{}{}",
             kinds.join(", "),
             self.destinations,
             self.at_a_time(),
@@ -34,6 +34,7 @@ impl Settings {
             } else {
                 ", with replies from any address"
             },
+            self.signs.what_is_on(),
             self.service.what_is_on(),
         )));
         notes

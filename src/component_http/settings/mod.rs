@@ -1,8 +1,10 @@
 //! What an admin can set for one component, checked.
 
 mod destinations;
+mod face;
 mod introduction;
 mod service;
+mod signs;
 mod stanzas;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -12,7 +14,10 @@ use std::time::Duration;
 pub use self::destinations::Destinations;
 pub use self::service::Service;
 pub(super) use self::service::{CA_OPTION, CERTIFICATE_OPTION, KEY_OPTION};
+pub use self::signs::Signs;
 pub use self::stanzas::Forwarded;
+use super::disco::{Abilities, Disco};
+use super::face::Face;
 use crate::delivery::{Limits, Load, RetryPolicy};
 use crate::mapping::{Rules, Scope};
 use crate::options::{OptionError, Options};
@@ -26,14 +31,18 @@ pub struct Settings {
     pub host: String,
     /// Whose stanzas it takes.
     pub scope: Scope,
-    /// Its name for service discovery.
-    pub name: Option<String>,
+    /// How people see it.
+    pub face: Face,
+    /// What there is to discover of it.
+    pub disco: Disco,
     /// Where to POST.
     pub destinations: Destinations,
     /// How to POST.
     pub service: Service,
     /// Which stanzas are POSTed.
     pub forwarded: Forwarded,
+    /// What senders see beside the replies.
+    pub signs: Signs,
     /// For one whole exchange; of an answer that comes bit by bit, up to its head and from item to item.
     pub timeout: Duration,
     /// For an answer that comes bit by bit.
@@ -64,13 +73,23 @@ impl Settings {
     /// The first option that is missing or unusable.
     pub fn read(host: &str, scope: Scope, options: &Options) -> Result<Settings, OptionError> {
         let destinations = Destinations::read(options)?;
+        let (face, signs) = (face::read(options)?, Signs::read(options)?);
         Ok(Settings {
             host: host.to_owned(),
             scope,
-            name: options.text("name")?,
+            disco: Disco::new(
+                face.name.clone(),
+                Abilities {
+                    vcard: !face.is_blank(),
+                    receipts: signs.receipts,
+                    chat_states: signs.typing,
+                },
+            ),
+            face,
             service: Service::read(options, &destinations)?,
             destinations,
             forwarded: Forwarded::read(options)?,
+            signs,
             timeout: options.seconds("component_post_timeout", 30.0, 0.01..=DAY)?,
             stream_timeout: options.seconds("component_post_stream_timeout", 600.0, 0.01..=DAY)?,
             concurrency: options.integer("component_post_concurrency", 256, 1..=10_000)?,

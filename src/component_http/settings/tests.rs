@@ -56,6 +56,7 @@ fn what_counts_where_nothing_is_set() {
     assert_eq!(defaults.response_limit, 1 << 20);
     assert!(defaults.ordered && defaults.validate_from && !defaults.forwarded.body_only);
     assert_eq!(defaults.service.tls_files.authorities, None);
+    assert!(defaults.signs.receipts && !defaults.signs.typing);
 }
 
 #[test]
@@ -149,6 +150,8 @@ fn an_unusable_value_is_told_by_its_option() {
             vec![number(0.0), number(-1.0), text("1 MB")],
         ),
         ("component_post_ordered", vec![word(), number(1.0)]),
+        ("component_post_typing", vec![word(), number(1.0)]),
+        ("component_post_receipts", vec![word(), number(0.0)]),
         ("component_post_body_only", vec![word(), number(3.0)]),
         ("component_post_ca_file", vec![number(1.0), text("")]),
         (
@@ -196,11 +199,31 @@ fn an_unusable_value_is_told_by_its_option() {
             "validate_from_addresses",
             vec![word(), OptionValue::Other("a function")],
         ),
+        (
+            "component_avatar",
+            vec![
+                number(1.0),
+                text(""),
+                text("/nonexistent.png"),
+                text("/"),
+                text("/dev/zero"),
+                text("/etc/passwd"),
+            ],
+        ),
+        (
+            "component_description",
+            vec![number(1.0), text(""), text("a\u{1}b")],
+        ),
+        (
+            "component_url",
+            vec![number(1.0), text("example.com"), text("https://h/\u{FFFF}")],
+        ),
+        ("name", vec![number(1.0), text("\u{1}")]),
     ] {
         for value in values {
             let error = read(Scope::Component, &[(option, value.clone())]).unwrap_err();
             assert_eq!(error.option, option, "{value:?}");
-            let told = ["is ", "must ", "has ", "sets "]
+            let told = ["is ", "must ", "has ", "sets ", "names "]
                 .iter()
                 .any(|verb| error.problem.starts_with(verb));
             assert!(!error.problem.contains("tellnobody"), "{error}");
@@ -270,6 +293,16 @@ fn what_is_on_is_told_and_what_is_secret_is_not() {
             "component_post_headers",
             headers,
             ", with headers of its own",
+        ),
+        (
+            "component_post_typing",
+            OptionValue::Boolean(true),
+            ", with typing shown",
+        ),
+        (
+            "component_post_receipts",
+            OptionValue::Boolean(false),
+            ", without receipts",
         ),
         (
             "component_post_proxy",
