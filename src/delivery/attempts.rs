@@ -1,11 +1,13 @@
 //! Which attempt is made next.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::exchange::State;
-use super::{AT_A_TIME, Attempt, BackendId, Delivery, ExchangeId};
+use super::exchange::{Exchange, State};
+use super::senders::Senders;
+use super::{AT_A_TIME, Attempt, BackendId, Delivery, ExchangeId, Limits};
 
 impl Delivery {
     /// The next attempt to make, as long as there may be more in flight where it is made.
@@ -34,43 +36,47 @@ impl Delivery {
         now: Instant,
         has_moved: &mut bool,
     ) -> Option<Attempt> {
+        let is_stranded = self.is_stranded(at);
         let backend = self.backends.get_mut(at)?;
         if backend.senders.ready() == 0 || backend.places(&self.limits, now) == 0 {
             return None;
         }
+        let next = if backend.alternatives.is_empty() {
+            let (exchanges, late, limits) = (&mut self.exchanges, &mut self.late, &self.limits);
+            let senders = &mut backend.senders;
+            senders.pop(|id| is_over_or_late(exchanges, late, limits, id, is_stranded, now))
+        } else {
+            let senders = mem::take(&mut backend.senders);
+            self.pop_or_move(senders, at, is_stranded, now, has_moved)
+        };
+        self.begin(next?, at)
+    }
+
+    /// The exchange whose turn it is at a backend; those go elsewhere that have to.
+    fn pop_or_move(
+        &mut self,
+        mut senders: Senders,
+        at: BackendId,
+        is_stranded: bool,
+        now: Instant,
+        has_moved: &mut bool,
+    ) -> Option<ExchangeId> {
         let mut moving = Vec::new();
-        let mut senders = mem::take(&mut backend.senders);
-        let is_stranded = self.is_stranded(at);
         let next = senders.pop(|id| {
-            self.is_over_or_late(id, is_stranded, now) || self.has_to_move(id, at, &mut moving)
+            let (exchanges, late, limits) = (&mut self.exchanges, &mut self.late, &self.limits);
+            is_over_or_late(exchanges, late, limits, id, is_stranded, now)
+                || self.has_to_move(id, at, &mut moving)
         });
         self.backends[at].senders = senders;
         *has_moved |= !moving.is_empty();
         moving.into_iter().for_each(|id| self.make_ready(id));
-        self.begin(next?, at)
-    }
-
-    /// Whether an exchange whose turn it is only has to be told that there is no attempt.
-    fn is_over_or_late(&mut self, id: ExchangeId, is_stranded: bool, now: Instant) -> bool {
-        let Some(exchange) = self.exchanges.get_mut(&id) else {
-            return true;
-        };
-        if exchange.is_over(now) || exchange.state == State::Nowhere {
-            return true;
-        }
-        let is_first = exchange.spent.attempts == 0 && !is_stranded;
-        let is_late = !is_first && now > self.limits.retry.until(exchange.spent.arrived);
-        if is_late {
-            exchange.state = State::Late;
-            self.late.push_back(id);
-        }
-        is_late
+        next
     }
 
     /// Whether the conversation of an exchange is somewhere else by now. Looks at some, so that what has to move
     /// at last never takes long.
     fn has_to_move(&self, id: ExchangeId, at: BackendId, moving: &mut Vec<ExchangeId>) -> bool {
-        if self.backends[at].alternatives.is_empty() || moving.len() >= AT_A_TIME {
+        if moving.len() >= AT_A_TIME {
             return false;
         }
         let has_to = self.exchanges.get(&id).is_some_and(|exchange| {
@@ -149,4 +155,28 @@ impl Delivery {
             self.make_ready(id);
         }
     }
+}
+
+/// Whether an exchange whose turn it is only has to be told that there is no attempt.
+fn is_over_or_late(
+    exchanges: &mut BTreeMap<ExchangeId, Box<Exchange>>,
+    late: &mut VecDeque<ExchangeId>,
+    limits: &Limits,
+    id: ExchangeId,
+    is_stranded: bool,
+    now: Instant,
+) -> bool {
+    let Some(exchange) = exchanges.get_mut(&id) else {
+        return true;
+    };
+    if exchange.is_over(now) || exchange.state == State::Nowhere {
+        return true;
+    }
+    let is_first = exchange.spent.attempts == 0 && !is_stranded;
+    let is_late = !is_first && now > limits.retry.until(exchange.spent.arrived);
+    if is_late {
+        exchange.state = State::Late;
+        late.push_back(id);
+    }
+    is_late
 }
