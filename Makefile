@@ -56,6 +56,20 @@ demo-proxy: ## Talk through a Prosody of its own to the clients of an account
 	@$(MAKE) --no-print-directory all
 	@$(ON_PROSODY) $(PYTHON) examples/demo_proxy.py
 
+WEB := target/web
+
+$(WEB)/installed: examples/web/package.json
+	install -D -m 644 $< $(WEB)/package.json
+	npm install --silent --no-audit --no-fund --prefix $(WEB)
+	touch $@
+
+.PHONY: demo-web
+demo-web: ## Show a bot in a browser, and keep pictures of it (PICTURES=docs/pictures; KEEP=1: for a browser of your own)
+	@$(PREREQUISITES) cargo cc prosody slixmpp node npm chromium
+	@$(MAKE) --no-print-directory all $(WEB)/installed
+	@install -m 644 examples/web/show.mjs $(WEB)
+	@$(ON_PROSODY) $(PYTHON) examples/demo_web.py $(WEB)/node_modules $(or $(PICTURES),$(WEB)/pictures) $(if $(KEEP),--keep)
+
 .PHONY: test
 test: ## Run all tests
 	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv curl --optional node npm php ruby nginx haproxy
