@@ -40,7 +40,7 @@ try {
 	await picture("typing", "the bot is online, has a face, and is typing");
 
 	await see(".chat-msg__text", "Tea is ready");
-	await see(".chat-msg__receipt");
+	await see(`.chat-msg[data-from^="alice"] .chat-msg__receipt`);
 	await picture("answer", "its answer, and the tick of the receipt");
 
 	await say("Tell me a story");
