@@ -6,7 +6,7 @@ import pytest
 
 from conftest import assert_no_tracebacks
 from harness import stanza as stanzas
-from harness.client import Component, User
+from harness.client import User
 from harness.config import component, virtual_host
 from harness.federation import federation
 from harness.prosody import Prosody
