@@ -72,7 +72,7 @@ demo-web: ## Show a bot in a browser, and keep pictures of it (PICTURES=docs/pic
 
 .PHONY: test
 test: ## Run all tests
-	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv curl --optional node npm php ruby nginx haproxy
+	@$(PREREQUISITES) cargo cc prosody busted valgrind slixmpp pytest openssl venv curl --optional node npm php ruby nginx haproxy promtool
 	@$(MAKE) --no-print-directory test-rust test-model test-lua test-memory test-integration
 
 MODEL := --manifest-path spec/model/Cargo.toml --target-dir target/model

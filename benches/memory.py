@@ -7,12 +7,15 @@ import statistics
 import time
 
 from harness.config import component
+from harness.prosody import free_port
 from server import Server
 from settings import HTTP, MODULES
 
 IN_FLIGHT, ROUNDS = 1_000, 3
 QUEUED = 100_000
 SETTLE = 60
+# Until what came with the flood is over, and how long the process is watched then, in seconds.
+REST, WATCHED = 2, 30
 HOST = "bot.bench.test"
 JID = f"echo@{HOST}"
 
@@ -68,21 +71,38 @@ class InFlight:
 
 def queued(backend):
     """Resident memory of 100,000 stanzas that wait for a backend that does not answer, each from another sender."""
-    host = component(
-        HOST,
-        MODULES[HTTP],
+    with flooded(
         component_post_url=backend.url("body", 3_600_000),
         component_post_timeout=3_600,
         component_post_concurrency=4,
-        component_post_queue_size=2 * QUEUED,
-    )
+    ) as (_, memory):
+        return memory
+
+
+def waiting(quick):
+    """The same of stanzas that wait for a service that is down, and the part of a core that the process takes."""
+    with flooded(component_post_url=f"http://127.0.0.1:{free_port()}/", component_post_retry_for=3_600) as (
+            server, memory):
+        server.wait_for_log("the service is down")
+        time.sleep(REST)
+        seconds, begun = (2 if quick else WATCHED), time.monotonic()
+        used = server.cpu_seconds()
+        time.sleep(seconds)
+        core = (server.cpu_seconds() - used) / (time.monotonic() - begun)
+        return {**memory, "core": core}
+
+
+@contextlib.contextmanager
+def flooded(**options):
+    """A Prosody with 100,000 stanzas that wait, and what that takes in memory."""
+    host = component(HOST, MODULES[HTTP], component_post_queue_size=2 * QUEUED, **options)
     with Server([host]) as server:
         before = server.resident()
         with server.flood(JID, count=QUEUED, size=200) as report:
-            after = server.resident()
+            own = report["bytes"] / QUEUED
+            if report["answered"]:
+                raise RuntimeError(f"{report['answered']} of the stanzas that wait were answered")
+            beside = (server.resident() - before) / QUEUED - own
+            yield server, {"stanzas": QUEUED, "own_bytes": own, "beside_own_bytes": beside}
             # An orderly end would bounce every one of them first.
             os.kill(server.pid, signal.SIGKILL)
-    if report["answered"]:
-        raise RuntimeError(f"{report['answered']} of the queued stanzas were answered")
-    own = report["bytes"] / QUEUED
-    return {"stanzas": QUEUED, "own_bytes": own, "beside_own_bytes": (after - before) / QUEUED - own}

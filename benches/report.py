@@ -1,7 +1,7 @@
 """The results as text: a table of everything, then what was to be reached."""
 
 from pushes import PUSH, REST, SENDING
-from settings import DIRECT, ECHO, HTTP, NAMES, NATIVE, NETHTTP, PROXY
+from settings import DIRECT, ECHO, HTTP, NAMES, NATIVE, NETHTTP, PROXY, SIGNED
 
 MEGABYTE = 1_000_000
 
@@ -43,6 +43,10 @@ def show_memory(results):
         queue = results["queue"]
         print(f"\n{queue['stanzas']:,} queued stanzas of {queue['own_bytes']:,.0f} B:"
               f" {queue['beside_own_bytes']:,.0f} B each beside that")
+    if "down" in results:
+        down = results["down"]
+        print(f"\n{down['stanzas']:,} stanzas of {down['own_bytes']:,.0f} B wait for a service that is down:"
+              f" {down['beside_own_bytes']:,.0f} B each beside that, {100 * down['core']:.2f} % of a core")
 
 
 def show_figures(results):
@@ -90,5 +94,11 @@ def figures(results):
         yield "… and a minute later", memory["after_a_minute_above_idle_bytes"] / MEGABYTE, "≤", 10
         if NETHTTP in in_flight:
             yield "… rate / pure-Lua component", memory["rate"] / in_flight[NETHTTP]["rate"], "≥", 1.0
+    if has("signed", HTTP, SIGNED):
+        yield "signed: main-thread CPU / not signed", ratio("signed", SIGNED, HTTP, "main_us"), "≤", 1.03
+    if "down" in results:
+        down = results["down"]
+        yield "kB per stanza that waits for a service that is down", down["beside_own_bytes"] / 1000, "≤", 1.2
+        yield "… and % of a core for all of them", 100 * down["core"], "≤", 1.0
     if "queue" in results:
         yield "kB per queued stanza beside its own bytes", results["queue"]["beside_own_bytes"] / 1000, "≤", 2.0

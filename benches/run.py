@@ -19,11 +19,11 @@ import sys
 import chart
 import pushes
 import report
-from memory import InFlight, queued
+from memory import InFlight, queued, waiting
 from server import BENCHES, Backend, Server
 from settings import DIRECT, IMPLEMENTATION, NATIVE, OVER_HTTP, PROXY, PROXY_HOST, SETTINGS, TARGET_HOST, hosts
 
-IN_FLIGHT, QUEUE = "in-flight", "queue"
+IN_FLIGHT, QUEUE, DOWN = "in-flight", "queue", "down"
 
 
 def main():
@@ -42,6 +42,9 @@ def main():
         if re.search(arguments.only, QUEUE):
             progress(QUEUE)
             results["queue"] = queued(backend)
+        if re.search(arguments.only, DOWN):
+            progress(DOWN)
+            results["down"] = waiting(arguments.quick)
         if in_flight:
             progress("a minute later")
             results["in_flight"] = in_flight.settle()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -49,6 +50,11 @@ class Server(Prosody):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith(field))
         return int(line.split()[1]) * 1024
+
+    def cpu_seconds(self):
+        """What all its threads have used of processors (proc(5), utime and stime of /proc/PID/stat)."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def connect_native(self, host):
         """Starts the native echo component, which ends with the server."""

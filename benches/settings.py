@@ -6,7 +6,7 @@ import pushes
 from harness.config import component
 from server import external
 
-ECHO, NATIVE, NETHTTP, HTTP = "echo", "native", "nethttp", "component_http"
+ECHO, NATIVE, NETHTTP, HTTP, SIGNED = "echo", "native", "nethttp", "component_http", "signed"
 DIRECT, PROXY = "direct", "client_proxy"
 
 NAMES = {
@@ -14,12 +14,14 @@ NAMES = {
     NATIVE: "native XEP-0114",
     NETHTTP: "pure-Lua net.http",
     HTTP: "component_http",
+    SIGNED: "… with signatures",
     DIRECT: "direct routing",
     PROXY: "client_proxy",
     **pushes.NAMES,
 }
-LABELS = {ECHO: "echo", NATIVE: "xmpp", NETHTTP: "lua5", HTTP: "rust"}
-MODULES = {ECHO: "bench_echo", NETHTTP: "bench_nethttp", HTTP: "component_http"}
+LABELS = {ECHO: "echo", NATIVE: "xmpp", NETHTTP: "lua5", HTTP: "rust", SIGNED: "sign"}
+MODULES = {ECHO: "bench_echo", NETHTTP: "bench_nethttp", HTTP: "component_http", SIGNED: "component_http"}
+SIGNING = {"component_post_secret": "whsec_" + "bench" * 8}
 
 TARGET_HOST = "target.bench.test"
 IMPLEMENTATION = f"implementation@{TARGET_HOST}/bench"
@@ -62,6 +64,7 @@ SETTINGS = (
     Setting("body-100k", "16 outstanding, bodies of 100 kB", MESSAGES, outstanding=16, size=100_000),
     Setting("by-stanza", "reply by stanza", (ECHO, *OVER_HTTP), reply="stanza"),
     Setting("backend-20ms", "backend takes 20 ms", OVER_HTTP, delay=20),
+    Setting("signed", "64 outstanding, signed and not", (HTTP, SIGNED), rounds=7),
     Setting("tls", "backend over TLS", OVER_HTTP, scheme="https"),
     Setting("iq-64", "iq, 64 outstanding", (DIRECT, PROXY), rounds=5),
     Setting("iq-1", "iq, 1 outstanding", (DIRECT, PROXY), outstanding=1),
@@ -95,7 +98,11 @@ def hosts(settings, backend):
 
 def options(setting, party, backend):
     """The options of a component that has a backend."""
-    if party not in OVER_HTTP:
+    if party not in (*OVER_HTTP, SIGNED):
         return {}
-    url = {"component_post_url": backend.url(setting.reply, setting.delay, setting.scheme)}
-    return {**url, "component_post_ca_file": backend.ca_file} if setting.scheme == "https" else url
+    chosen = {"component_post_url": backend.url(setting.reply, setting.delay, setting.scheme)}
+    if setting.scheme == "https":
+        chosen["component_post_ca_file"] = backend.ca_file
+    if party == SIGNED:
+        chosen.update(SIGNING)
+    return chosen

@@ -66,13 +66,6 @@ function shared.relay_iq(iq, to, from, id)
 	if not shared.relay(iq, to, from, id) then shared.carry_out(component:unsent(iq.attr.type, to, from, id)); end
 end
 
-local counters = {};
-local function count(name, number)
-	if not module.measure then return; end -- COMPAT Prosody before 0.10
-	counters[name] = counters[name] or module:measure(name, "counter");
-	counters[name](number);
-end
-
 local function timeout() shared.carry_out(component:timeout()); end
 
 -- Sees to it that the component is called again, if a delay is given. A network back end whose timers run but once a
@@ -87,10 +80,9 @@ function shared.set_timer(delay)
 end
 
 -- Does what follows from something that has happened to the component: what any call of it returns.
-function shared.carry_out(stanzas, requests, notes, counts, delay, responses)
+function shared.carry_out(stanzas, requests, notes, delay, responses)
 	shared.set_timer(delay);
 	for i = 1, notes and #notes or 0, 2 do log(notes[i], notes[i + 1]); end
-	for i = 1, counts and #counts or 0, 2 do count(counts[i], counts[i + 1]); end
 	for i = 1, stanzas and #stanzas or 0 do send(stanzas[i]); end
 	for i = 1, requests and #requests or 0, 4 do shared.relay_iq(unpack(requests, i, i + 3)); end
 	if responses then shared.respond(responses); end
@@ -98,8 +90,8 @@ end
 
 -- Concludes everything, or a part of it, and returns whether anything was sent for it and whether there is more.
 local function close()
-	local stanzas, requests, notes, counts, delay, responses = component:close();
-	shared.carry_out(stanzas, requests, notes, counts, nil, responses);
+	local stanzas, requests, notes, delay, responses = component:close();
+	shared.carry_out(stanzas, requests, notes, nil, responses);
 	return stanzas ~= nil, delay ~= nil;
 end
 
@@ -164,12 +156,26 @@ function shared.live(made, check)
 		unwatch, unwatch_pushes, timeout_soon = nil, nil, nil;
 	end
 
+	-- What is counted is told when Prosody collects it.
+	local take_readings = native:metrics(module, require, component:families());
+	local function measure() take_readings(component:readings()); end
+	if take_readings then
+		measure(); -- so that each counter is known before it counts
+		module:hook_global("stats-update", measure);
+	end
+
+	local close_shell = native:shell(module, require, component, shared.carry_out);
+
 	local function stop()
 		repeat
 			local sent, more = close();
 			native.unwritten = native.unwritten or sent;
 		until not more;
 	end
+
+	-- A reload hands everything over to the module that is loaded next. If that fails, nobody adopts it, and it is
+	-- stopped. Prosody gives a reload up when the state cannot be saved, and leaves the module as it is.
+	local reloading = false;
 
 	-- Prosody gets to see to others between the parts; if it ends meanwhile, the rest follows at once.
 	local function stop_in_parts()
@@ -178,15 +184,13 @@ function shared.live(made, check)
 		if more then
 			prosody.events.add_handler("server-stopping", stop, 1000);
 			timer.add_task(0, stop_in_parts);
+		elseif take_readings and not reloading then
+			measure();
 		end
 	end
 
 	module:hook_global("server-stopping", stop, 1000); -- while there are sessions to send to
 	module:hook_global("server-stopping", wait_until_written, 999);
-
-	-- A reload hands everything over to the module that is loaded next. If that fails, nobody adopts it, and it is
-	-- stopped. Prosody gives a reload up when the state cannot be saved, and leaves the module as it is.
-	local reloading = false;
 
 	function module.save()
 		local problem = check();
@@ -203,11 +207,12 @@ function shared.live(made, check)
 		unwatch_component();
 		local effects = { component:adopt(saved.component) };
 		watch_component();
-		shared.carry_out(unpack(effects, 1, 6));
+		shared.carry_out(unpack(effects, 1, 5));
 	end
 
 	function module.unload()
 		unwatch_component();
+		close_shell();
 		if reloading then timer.add_task(0, stop_in_parts); else stop_in_parts(); end
 	end
 

@@ -268,10 +268,10 @@ describe("mod_client_proxy", function ()
 		presence("1", { type = "unavailable" });
 		record:take_sent();
 		relayed();
-		record.timers[1].callback();
+		record.global_hooks["stats-update"]();
 		assert.same({ 1, 1, 0, 0, 1, 0 }, { record.requests_relayed, record.requests_answered,
 			record.requests_timed_out, record.requests_cut_off, record.requests_no_resource, record.requests_refused });
-		record.timers[1].callback();
+		record.global_hooks["stats-update"]();
 		assert.equal(1, record.requests_relayed);
 	end);
 
@@ -294,7 +294,7 @@ describe("mod_client_proxy", function ()
 		record.module.measure = nil;
 		start("1");
 		answer(relayed());
-		record.timers[1].callback();
+		assert.is_nil(record.global_hooks["stats-update"]);
 	end);
 
 	it("carries many actions out in portions", function ()

@@ -135,6 +135,7 @@ describe("mod_component_http", function ()
 		end
 		assert.same({ "1", "2" }, { record.sent[1].attr.id, record.sent[2].attr.id });
 		assert.equal("remote-server-timeout", (select(2, record.sent[1]:get_error())));
+		record.global_hooks["stats-update"]();
 		assert.equal(2, record.failures);
 	end);
 

@@ -203,12 +203,17 @@ describe("prosody_components", function ()
 			component:timeout();
 			service:answer("", "404 Not Found");
 			web_service.wait_readable(component:fd());
-			local stanzas, _, notes, counts = component:wake();
+			local stanzas, _, notes = component:wake();
 			assert.equal("cancel/item-not-found", error_of(stanzas[1]));
 			assert.equal("debug", notes[1]);
 			assert.equal("warn", notes[3]);
 			assert.matches("HTTP status 404", notes[4]);
-			assert.same({ "failures", 1 }, counts);
+			local added = {};
+			for _, reading in ipairs(component:readings()) do
+				local name = table.concat({ reading.family, reading.labels[1], reading.labels[2] }, " ");
+				if reading.added and reading.added > 0 then added[name] = reading.added; end
+			end
+			assert.same({ failures = 1, ["exchanges rejected 404"] = 1, ["attempts refused"] = 1 }, added);
 		end);
 	end);
 

@@ -10,7 +10,7 @@ function prosody.new(host, options)
 	local self = setmetatable({
 		options = options,
 		hosts = { [host] = { host = host } };
-		hooks = {}, global_hooks = {}, timers = {}, log = {}, sent = {}, watches = {}, later = {}, stored = {};
+		hooks = {}, global_hooks = {}, timers = {}, log = {}, sent = {}, shared = {}, watches = {}, later = {}, stored = {};
 	}, prosody);
 	local watch_mt = { __index = { close = function (watch) self.watches[watch.fd] = nil; end } };
 	self.modules = {
@@ -30,6 +30,7 @@ function prosody.new(host, options)
 		get_host_type = function () return self.host_type or "component"; end;
 		get_option = function (_, name) return options[name]; end;
 		log = log, log_status = log;
+		shared = function () return self.shared; end;
 		measure = function (_, name) return function (n) self[name] = (self[name] or 0) + n; end; end;
 		hook = function (_, event, handler, priority)
 			local handlers = self.hooks[event] or {};
@@ -69,7 +70,7 @@ end
 
 -- Loads lua/mod_NAME.lua, and returns what it made of its `module`.
 function prosody:load(name)
-	self.hooks = {};
+	self.hooks, self.module.name = {}, name;
 	local env = setmetatable({ module = self.module }, { __index = _G });
 	env.require = function (required) return self.modules[required] or require(required); end
 	env.prosody = { hosts = self.hosts, events = {

@@ -18,6 +18,8 @@
 //! A service may also speak first: [`push::Pushes`] is told of a request to Prosody's HTTP server, and of
 //! what its worker makes of it.
 //!
+//! What an admin sees of all that, in the log, in metrics and in the shell, are folds over events: [`observe`].
+//!
 //! The other module, `lua/mod_client_proxy.lua`, needs no thread: [`client_proxy::Proxy`] says at once
 //! with which addresses a request or its answer is sent on.
 //!
@@ -59,6 +61,7 @@ mod http;
 mod ids;
 pub mod mapping;
 mod notes;
+mod observe;
 pub mod options;
 mod push;
 pub mod stanza;

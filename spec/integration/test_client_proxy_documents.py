@@ -9,11 +9,8 @@ from harness.client import Component
 from harness.installation import document
 from harness.prosody import COMPONENT_SECRET
 from harness.stanza import XML_LANG, canonical, parse
-from harness.waiting import wait_until
-from limits import needs_metrics
 
 MANUAL = document("docs/client_proxy.markdown")
-OPTIONS = {"statistics": "internal", "statistics_interval": "manual"}
 REQUEST_WALK = re.findall(r"^<iq .*?^</iq>$", MANUAL, re.M | re.S)
 MESSAGE_WALK = re.findall(r"^<message .*?^</message>$", MANUAL, re.M | re.S)
 
@@ -90,11 +87,3 @@ def test_an_item_with_the_address_that_is_shown_leads_to_a_client(network):
         assert followed.child("{http://jabber.org/protocol/commands}command") is not None
         service.iq(followed.sender, "", "result", id=followed.id)
         assert romeo.receive().sender == item.get("jid")
-
-
-@needs_metrics
-def test_the_counters(prosody):
-    listed = MANUAL.partition("| Counter | ")[2].partition("\n\n")[0]
-    names = [f"prosody_mod_client_proxy__{name}_total{{" for name in re.findall(r"^\| `(\w+)`", listed, re.M)]
-    assert names
-    wait_until(lambda: all(name in prosody.metrics() for name in names), lambda: f"{names} in {prosody.metrics()}")

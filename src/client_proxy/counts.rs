@@ -1,4 +1,47 @@
-//! What became of requests and messages, in numbers for Prosody's statistics.
+//! What became of requests and messages, in numbers.
+
+use crate::observe::{Family, Reading, Type};
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family::new(Type::Counter, name, help)
+}
+
+const RELAYED: Family = counter("requests_relayed", "Iq requests that went to a client");
+const ANSWERED: Family = counter(
+    "requests_answered",
+    "Iq requests that a client has answered",
+);
+const TIMED_OUT: Family = counter(
+    "requests_timed_out",
+    "Iq requests without an answer in time",
+);
+const CUT_OFF: Family = counter(
+    "requests_cut_off",
+    "Iq requests whose client went away before it had answered",
+);
+const NO_RESOURCE: Family = counter(
+    "requests_no_resource",
+    "Iq requests that found no client online",
+);
+const REFUSED: Family = counter("requests_refused", "Iq requests that were too many");
+const MESSAGES_RELAYED: Family =
+    counter("messages_relayed", "Messages that were sent on, either way");
+const MESSAGES_NO_RESOURCE: Family = counter(
+    "messages_no_resource",
+    "Messages that found no client online",
+);
+
+/// All counters.
+pub const FAMILIES: [&Family; 8] = [
+    &RELAYED,
+    &ANSWERED,
+    &TIMED_OUT,
+    &CUT_OFF,
+    &NO_RESOURCE,
+    &REFUSED,
+    &MESSAGES_RELAYED,
+    &MESSAGES_NO_RESOURCE,
+];
 
 /// How many there were of each fate. Every request that is relayed is answered, timed out or cut off
 /// in the end.
@@ -23,28 +66,31 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The names of all counters, and what they count.
-    pub fn all(&self) -> [(&'static str, u64); 8] {
+    /// In the order of the [`FAMILIES`].
+    const fn all(&self) -> [u64; FAMILIES.len()] {
         [
-            ("requests_relayed", self.relayed),
-            ("requests_answered", self.answered),
-            ("requests_timed_out", self.timed_out),
-            ("requests_cut_off", self.cut_off),
-            ("requests_no_resource", self.no_resource),
-            ("requests_refused", self.refused),
-            ("messages_relayed", self.messages_relayed),
-            ("messages_no_resource", self.messages_no_resource),
+            self.relayed,
+            self.answered,
+            self.timed_out,
+            self.cut_off,
+            self.no_resource,
+            self.refused,
+            self.messages_relayed,
+            self.messages_no_resource,
         ]
     }
 
-    /// The numbers since the last call that are not zero, by the names of the counters.
-    pub fn take(&mut self) -> Vec<(&'static str, u64)> {
-        let counts = std::mem::take(self).all();
-        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    /// What has come since the counts were those.
+    pub fn since(&self, before: &Counts) -> Vec<Reading> {
+        let counts = self.all().into_iter().zip(before.all()).zip(FAMILIES);
+        counts
+            .map(|((now, before), family)| Reading::added(family, &[], now - before))
+            .collect()
     }
 
-    /// Whether nothing has been counted since.
-    pub fn are_told(&self) -> bool {
-        *self == Counts::default()
+    /// The numbers, with the names of the counters in words.
+    pub fn overview(&self) -> impl Iterator<Item = (String, String)> {
+        let counts = FAMILIES.into_iter().zip(self.all());
+        counts.map(|(family, count)| (family.name.replace('_', " "), count.to_string()))
     }
 }

@@ -25,7 +25,7 @@ mod announcement;
 pub(crate) mod availability;
 mod choice;
 mod conversations;
-pub(crate) mod counts;
+mod counts;
 mod generations;
 mod iq;
 mod message;
@@ -41,6 +41,7 @@ mod reverse;
 pub(crate) mod settings;
 mod shown;
 mod sight;
+pub(crate) mod status;
 mod subscribers;
 mod subscription;
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod unreachable;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::Rng;
 
@@ -82,9 +83,6 @@ const MAX_DUE: usize = 500;
 
 /// How many requests are answered at a time that nobody waits for any more.
 const MAX_ABANDONED: usize = 100;
-
-/// How long numbers may wait to be told.
-const TELL_WITHIN: Duration = Duration::from_secs(1);
 
 const SERVICE_UNAVAILABLE: StanzaError =
     StanzaError::new(ErrorType::Cancel, Condition::ServiceUnavailable);
@@ -131,6 +129,8 @@ pub(crate) struct Proxy<S> {
     bounds: Bounds,
     last_chosen: Option<Rc<str>>,
     counts: Counts,
+    /// Those that were told of.
+    told: Counts,
     has_ended: bool,
     effects: VecDeque<Effect<S>>,
 }
@@ -155,6 +155,7 @@ impl<S: Clone> Proxy<S> {
             bounds: Bounds::default(),
             last_chosen: None,
             counts: Counts::default(),
+            told: Counts::default(),
             has_ended: false,
             effects: VecDeque::new(),
         }
@@ -187,7 +188,7 @@ impl<S: Clone> Proxy<S> {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and effects and counts to be polled.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and effects to be polled.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         if !self.effects.is_empty() || !self.abandoned.is_empty() {
             return Some(now);
@@ -195,17 +196,11 @@ impl<S: Clone> Proxy<S> {
         if self.has_ended {
             return None;
         }
-        let telling = (!self.counts.are_told()).then(|| now + TELL_WITHIN);
-        [self.pending.next_due(), telling, self.announcement_due(now)]
+        [self.pending.next_due(), self.announcement_due(now)]
             .into_iter()
             .flatten()
             .chain([self.subscription.due()])
             .min()
-    }
-
-    /// What became of the requests since the last call, by the names of the counters.
-    pub fn poll_counts(&mut self) -> Vec<(&'static str, u64)> {
-        self.counts.take()
     }
 
     /// The next thing to do, in the order in which it came up.
@@ -236,10 +231,12 @@ impl<S: Clone> Proxy<S> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::time::Duration;
 
     use super::choice::Strategy;
     use super::testing::*;
     use super::*;
+    use crate::observe::Value;
 
     #[test]
     fn messages_are_refused_but_for_errors() {
@@ -299,8 +296,6 @@ mod tests {
         fixture.done();
         assert_eq!(fixture.tick(0), Some(seconds(30)));
         fixture.iq(ROMEO, HOST, "get", "1");
-        assert_eq!(fixture.tick(0), Some(TELL_WITHIN));
-        fixture.proxy.poll_counts();
         assert_eq!(fixture.tick(0), Some(seconds(20)));
         fixture.now += Duration::from_millis(19_400);
         assert_eq!(fixture.tick(0), Some(Duration::from_millis(600)));
@@ -389,14 +384,49 @@ mod tests {
         fixture.presence(TWO, HOST, Some("unavailable"));
         fixture.iq(ROMEO, HOST, "set", "7");
         let counts = [
-            ("requests_relayed", 5),
-            ("requests_answered", 1),
-            ("requests_timed_out", 2),
-            ("requests_cut_off", 2),
-            ("requests_no_resource", 1),
-            ("requests_refused", 1),
+            ("requests_relayed", Value::Added(5)),
+            ("requests_answered", Value::Added(1)),
+            ("requests_timed_out", Value::Added(2)),
+            ("requests_cut_off", Value::Added(2)),
+            ("requests_no_resource", Value::Added(1)),
+            ("requests_refused", Value::Added(1)),
         ];
-        assert_eq!(fixture.proxy.poll_counts(), counts);
-        assert_eq!(fixture.proxy.poll_counts(), []);
+        assert_eq!(readings(&mut fixture), counts);
+        assert_eq!(readings(&mut fixture), []);
+    }
+
+    #[test]
+    fn how_it_stands_is_read() {
+        let mut fixture = Fixture::with(Strategy::RoundRobin, &["1", "2"]);
+        for id in ["1", "2", "3"] {
+            fixture.iq(ROMEO, HOST, "get", id);
+        }
+        let gauges = [
+            ("requests_outstanding", Value::Is(3.0)),
+            ("resources_online", Value::Is(2.0)),
+        ];
+        assert_eq!(readings(&mut fixture)[1..], gauges);
+        let rows = fixture.proxy.overview();
+        let value = |name: &str| rows.iter().find(|(one, _)| one == name).unwrap().1.as_str();
+        assert_eq!(value("target"), TARGET);
+        assert_eq!(value("requests outstanding"), "3");
+        assert_eq!(value("requests relayed"), "3");
+    }
+
+    #[test]
+    fn what_is_read_is_what_is_announced() {
+        let mut fixture = Fixture::with(Strategy::Random, &[]);
+        let read = fixture.proxy.readings().into_iter();
+        let announced = status::families().map(|family| family.full_name());
+        assert!(read.map(|reading| reading.family).eq(announced));
+    }
+
+    /// What is not zero.
+    fn readings(fixture: &mut Fixture) -> Vec<(&'static str, Value)> {
+        let readings = fixture.proxy.readings().into_iter().zip(status::families());
+        let readings = readings.map(|(reading, family)| (family.name, reading.value));
+        readings
+            .filter(|(_, value)| !matches!(value, Value::Added(0)) && *value != Value::Is(0.0))
+            .collect()
     }
 }

@@ -79,6 +79,11 @@ impl Default for Subscribers {
 }
 
 impl Subscribers {
+    /// How many subscriptions there are, as far as they have been read.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// As many as that at most.
     #[cfg(test)]
     pub fn bounded(bound: usize) -> Self {

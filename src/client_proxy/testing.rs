@@ -1,11 +1,14 @@
 //! A proxy for tests, with a clock that the test sets.
 
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 use super::availability::Availability;
 use super::choice::Strategy;
 use super::*;
 use crate::stanza::Kind;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 pub(super) const HOST: &str = "proxy.example";
 pub(super) const TARGET: &str = "service@example";

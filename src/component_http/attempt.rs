@@ -58,9 +58,11 @@ impl Job for PostJob {
         let begun = Instant::now();
         let mut seen = Seen::default();
         let answer = caught(|| self.ask(&stanza, &mut seen));
-        let envelope = &stanza.envelope;
+        let (envelope, took) = (&stanza.envelope, begun.elapsed());
         let report = Report {
-            line: self.line(envelope, seen.status, &answer, begun.elapsed()),
+            line: self.line(envelope, seen.status, &answer, took),
+            took,
+            replied: seen.replied,
             complaint: seen.not_taken.map(|trouble| Complaint {
                 about: envelope.to_string(),
                 trouble,
@@ -130,9 +132,11 @@ impl PostJob {
             }
             Verdict::Replies => {
                 let body = response.read(self.settings.response_limit)?;
-                answer::replies(envelope, &body, &self.settings.rules(), &mut ids::fresh)
-                    .map(Answer::Whole)
-                    .map_err(AttemptFailure::Unusable)
+                let replies =
+                    answer::replies(envelope, &body, &self.settings.rules(), &mut ids::fresh)
+                        .map_err(AttemptFailure::Unusable)?;
+                seen.replied = replies != answer::acknowledge(envelope);
+                Ok(Answer::Whole(replies))
             }
             // Whatever it says, nobody may be told.
             Verdict::Stream(_) if !envelope.is_answerable() => {
@@ -195,6 +199,7 @@ impl PostJob {
 #[derive(Default)]
 struct Seen {
     status: Option<u16>,
+    replied: bool,
     not_taken: Option<String>,
 }
 

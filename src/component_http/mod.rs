@@ -13,8 +13,6 @@ mod face;
 mod live;
 pub(crate) mod local;
 mod news;
-mod observer;
-mod outage;
 mod reading;
 mod reflections;
 mod response;
@@ -25,8 +23,6 @@ mod testing;
 
 pub(crate) use client::{check_tls_files, clients};
 pub(crate) use driver::{Batch, Driver};
-use observer::Observer;
-use outage::Outages;
 use reflections::Reflections;
 pub use settings::Settings;
 

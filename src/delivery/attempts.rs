@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::exchange::{Exchange, State};
+use super::intervention::Removals;
 use super::senders::Senders;
 use super::{AT_A_TIME, Attempt, BackendId, Delivery, ExchangeId, Limits};
 
@@ -42,9 +43,11 @@ impl Delivery {
             return None;
         }
         let next = if backend.alternatives.is_empty() {
-            let (exchanges, late, limits) = (&mut self.exchanges, &mut self.late, &self.limits);
+            let (exchanges, late) = (&mut self.exchanges, &mut self.late);
+            let (removals, limits) = (&self.removals, &self.limits);
             let senders = &mut backend.senders;
-            senders.pop(|id| is_over_or_late(exchanges, late, limits, id, is_stranded, now))
+            senders
+                .pop(|id| is_over_or_late(exchanges, late, removals, limits, id, is_stranded, now))
         } else {
             let senders = mem::take(&mut backend.senders);
             self.pop_or_move(senders, at, is_stranded, now, has_moved)
@@ -63,8 +66,9 @@ impl Delivery {
     ) -> Option<ExchangeId> {
         let mut moving = Vec::new();
         let next = senders.pop(|id| {
-            let (exchanges, late, limits) = (&mut self.exchanges, &mut self.late, &self.limits);
-            is_over_or_late(exchanges, late, limits, id, is_stranded, now)
+            let (exchanges, late) = (&mut self.exchanges, &mut self.late);
+            let (removals, limits) = (&self.removals, &self.limits);
+            is_over_or_late(exchanges, late, removals, limits, id, is_stranded, now)
                 || self.has_to_move(id, at, &mut moving)
         });
         self.backends[at].senders = senders;
@@ -100,7 +104,7 @@ impl Delivery {
         if !backend.alternatives.is_empty() {
             let conversation = exchange.conversation();
             self.whereabouts.begin(conversation.clone(), at);
-            exchange.conversation = Some(conversation);
+            exchange.tried().conversation = Some(conversation);
             if backend.breaker.is_open() {
                 // One is enough to see how it is.
                 self.moving = Some(0);
@@ -128,9 +132,9 @@ impl Delivery {
             (waits && backend.free(&self.limits) > 0)
                 .then(|| backend.next_attempt(&self.limits, now))?
         });
-        let backoff = self.backoffs.first().and_then(|(time, _)| {
+        let backoff = self.backoffs.next_due(now).and_then(|time| {
             let allowed = self.may_attempt_from(now)?;
-            Some(allowed.max(*time))
+            Some(allowed.max(time))
         });
         waited_for.chain(backoff).min()
     }
@@ -147,11 +151,9 @@ impl Delivery {
     /// Makes exchanges ready whose back-off is over.
     fn end_backoffs(&mut self, now: Instant) {
         for _ in 0..AT_A_TIME {
-            let Some((_, id)) = self.backoffs.first().filter(|(time, _)| *time <= now) else {
+            let Some(id) = self.backoffs.pop(now) else {
                 return;
             };
-            let id = *id;
-            self.backoffs.pop_first();
             self.make_ready(id);
         }
     }
@@ -161,6 +163,7 @@ impl Delivery {
 fn is_over_or_late(
     exchanges: &mut BTreeMap<ExchangeId, Box<Exchange>>,
     late: &mut VecDeque<ExchangeId>,
+    removals: &Removals,
     limits: &Limits,
     id: ExchangeId,
     is_stranded: bool,
@@ -169,7 +172,8 @@ fn is_over_or_late(
     let Some(exchange) = exchanges.get_mut(&id) else {
         return true;
     };
-    if exchange.is_over(now) || exchange.state == State::Nowhere {
+    let is_dropped = removals.contain(id, exchange);
+    if exchange.is_over(now) || is_dropped || exchange.state == State::Nowhere {
         return true;
     }
     let is_first = exchange.spent.attempts == 0 && !is_stranded;

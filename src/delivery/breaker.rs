@@ -124,6 +124,20 @@ impl Breaker {
         }
     }
 
+    /// The next attempt may be made now, unless one is under way.
+    pub fn hurry(&mut self, now: Instant) {
+        if let Some(outage) = &mut self.outage {
+            outage.next = outage.next.min(now);
+        }
+    }
+
+    /// Since when the service is down, if it is, and when the next attempt is made, unless one is under way.
+    pub fn outage(&self) -> Option<(Instant, Option<Instant>)> {
+        let outage = self.outage.as_ref()?;
+        let next = outage.probe.is_none().then_some(outage.next);
+        Some((outage.since, next))
+    }
+
     /// Forgets what is known.
     pub fn reset(&mut self) {
         *self = Breaker::default();
@@ -223,6 +237,20 @@ mod tests {
             assert_eq!(service.pause(), Duration::ZERO);
             assert_eq!(service.end(9, Health::Down), None, "counted anew");
         }
+    }
+
+    #[test]
+    fn an_admin_need_not_wait_but_the_next_pause_is_as_long_as_it_would_have_been() {
+        let mut service = Service::down();
+        assert!(service.breaker.outage().unwrap().1.is_some());
+        service.breaker.hurry(service.now);
+        assert_eq!(service.pause(), Duration::ZERO);
+        service.breaker.begin(9);
+        service.breaker.hurry(service.now);
+        assert_eq!(service.breaker.next_attempt(service.now), None);
+        assert_eq!(service.breaker.outage(), Some((service.now, None)));
+        assert_eq!(service.end(9, Health::Down), None);
+        assert!(service.pause() >= FIRST_PAUSE);
     }
 
     #[test]

@@ -26,14 +26,14 @@ impl Delivery {
             Some(next) => {
                 exchange.state = State::Backoff(next);
                 if failure.health() == Health::Down {
-                    exchange.left = Some(exchange.backend);
+                    exchange.tried().left = Some(exchange.backend);
                 }
-                exchange.last_failure = Some(Box::new(failure));
+                exchange.tried().failure = Some(failure);
                 let bytes = exchange.stanza.xml.len();
                 self.waiting.add(bytes);
-                let (at, conversation) = (exchange.backend, exchange.conversation.take());
+                let (at, conversation) = (exchange.backend, exchange.take_conversation());
                 self.backends[at].wait_again(exchange.sender, bytes, self.limits.share());
-                self.backoffs.insert((next, id));
+                self.backoffs.insert(next, id);
                 self.leave(conversation, at);
             }
             None => self.conclude(id, Failure::Attempt(failure)),
@@ -51,6 +51,9 @@ impl Delivery {
         {
             return Some((*id, Failure::Expired));
         }
+        if let Some(id) = self.next_dropped() {
+            return Some((id, Failure::Dropped));
+        }
         loop {
             let id = self.late.pop_front().or_else(|| self.sweep())?;
             // One that came too late may have expired since.
@@ -66,11 +69,11 @@ impl Delivery {
         if let Some(exchange) = self.exchanges.get_mut(&id)
             && exchange.state == State::InFlight
         {
-            stream = exchange.stream.take();
+            stream = exchange.take_stream();
             let abandoned = Abandoned {
                 backend: exchange.backend,
                 sender: exchange.sender,
-                conversation: exchange.conversation.take(),
+                conversation: exchange.take_conversation(),
             };
             self.abandoned.insert(id, abandoned);
         }
@@ -85,11 +88,14 @@ impl Delivery {
     }
 
     fn conclude(&mut self, id: ExchangeId, failure: Failure) {
-        let at = self.exchanges.get(&id).map(|exchange| exchange.backend);
+        let Some(exchange) = self.exchanges.get(&id) else {
+            return;
+        };
+        let (at, arrived) = (exchange.backend, exchange.spent.arrived);
         let began = !matches!(failure, Failure::Refused(_));
-        let service = at.filter(|_| began).map(|at| self.name(at));
+        let service = began.then(|| self.name(at));
         if let Some(stanza) = self.remove(id) {
-            self.fail(into_envelope(stanza), failure, service);
+            self.fail(into_envelope(stanza), failure, service, Some(arrived));
         }
     }
 
@@ -102,7 +108,7 @@ impl Delivery {
             lane,
             state,
             deadline,
-            conversation,
+            tried,
             composing,
             ..
         } = *self.exchanges.remove(&id)?;
@@ -110,7 +116,7 @@ impl Delivery {
             self.deadlines.remove(&(deadline, id));
         }
         if let State::Backoff(time) = state {
-            self.backoffs.remove(&(time, id));
+            self.backoffs.remove(time, id);
         }
         let backend = &mut self.backends[at];
         if state != State::InFlight {
@@ -119,7 +125,7 @@ impl Delivery {
             backend.senders.leave(sender, id, bytes);
         } else if !self.abandoned.contains_key(&id) {
             backend.end(sender, self.limits.share());
-            self.leave(conversation, at);
+            self.leave(tried.and_then(|tried| tried.conversation), at);
         }
         if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
             self.make_ready(next);
@@ -130,13 +136,20 @@ impl Delivery {
     }
 
     /// Tells the sender of a stanza, if he may be told, and the admin that it was not accepted.
-    pub(super) fn fail(&mut self, envelope: Envelope, failure: Failure, service: Option<Arc<str>>) {
+    pub(super) fn fail(
+        &mut self,
+        envelope: Envelope,
+        failure: Failure,
+        service: Option<Arc<str>>,
+        arrived: Option<Instant>,
+    ) {
         let error = envelope.error_reply(&failure.to_error());
         self.effects.extend(error.map(Effect::Send));
         let failed = Event::Failed {
             envelope,
             failure,
             service,
+            arrived,
         };
         self.effects.push_back(Effect::Tell(failed));
     }

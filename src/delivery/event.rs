@@ -1,9 +1,9 @@
 //! What is to be sent and told, in order.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{AttemptFailure, Failure};
+use super::{AttemptFailure, Class, Failure};
 use crate::stanza::{Element, Envelope};
 
 /// Something for the world outside to do.
@@ -18,12 +18,22 @@ pub enum Effect {
 /// Something that has happened.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An attempt has ended, or its answer has begun to come. What became of its exchange follows.
-    Attempted(Report),
+    /// An attempt has ended, or its answer has begun to come. What became of its exchange follows, unless that has
+    /// ended before.
+    Attempted {
+        /// What there is to tell of it.
+        report: Report,
+        /// How it failed, if it was not accepted.
+        failed: Option<Class>,
+    },
     /// A service has accepted a stanza. The replies follow.
     Accepted {
         /// Its URL, without secrets.
         service: Arc<str>,
+        /// When the stanza came.
+        arrived: Instant,
+        /// Whether the service has replied to it.
+        replied: bool,
     },
     /// An answer that comes bit by bit has ended. Holds a line for whoever looks for something.
     StreamEnded(String),
@@ -58,6 +68,8 @@ pub enum Event {
         failure: Failure,
         /// The URL of the service that it was for, without secrets; none if it did not even begin.
         service: Option<Arc<str>>,
+        /// When the stanza came, if it was not refused at once.
+        arrived: Option<Instant>,
     },
 }
 
@@ -67,6 +79,10 @@ pub enum Event {
 pub struct Report {
     /// For whoever looks for something: the stanza's id, the status, and how long it took.
     pub line: String,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the service has replied, rather than just accepted the stanza.
+    pub replied: bool,
     /// What an admin should know of the answer, though the attempt did not fail.
     pub complaint: Option<Complaint>,
 }

@@ -30,16 +30,23 @@ pub(super) struct Exchange {
     pub(super) spent: Spent,
     /// When it expires, if ever.
     pub(super) deadline: Option<Instant>,
-    /// Why its last attempt failed. Few exchanges have one.
-    pub(super) last_failure: Option<Box<AttemptFailure>>,
+    /// What its sender is shown meanwhile.
+    pub(super) composing: Composing,
+    /// What its attempts have left behind. Most have none yet that leaves anything, and very many may wait.
+    pub(super) tried: Option<Box<Tried>>,
+}
+
+/// What attempts leave behind at an exchange.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    /// Why the last one failed.
+    pub(super) failure: Option<AttemptFailure>,
     /// The last backend that did not answer it.
     pub(super) left: Option<BackendId>,
     /// Its conversation, if that may go to another backend once its attempt has ended.
     pub(super) conversation: Option<Conversation>,
-    /// The answer that has begun, if it comes bit by bit.
+    /// Its answer, if that comes bit by bit and has begun.
     pub(super) stream: Option<Stream>,
-    /// What its sender is shown meanwhile.
-    pub(super) composing: Composing,
 }
 
 /// What is kept of an attempt in flight whose exchange has ended.
@@ -62,11 +69,33 @@ impl Exchange {
         lane.unwrap_or_else(|| Conversation::of(&self.stanza.envelope))
     }
 
+    /// What its attempts leave behind from now on.
+    pub(super) fn tried(&mut self) -> &mut Tried {
+        self.tried.get_or_insert_default()
+    }
+
+    /// Its conversation, if that may go to another backend now that its attempt has ended.
+    pub(super) fn take_conversation(&mut self) -> Option<Conversation> {
+        self.tried.as_mut()?.conversation.take()
+    }
+
+    /// Whether it is accepted, though its answer has not ended.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.tried
+            .as_ref()
+            .is_some_and(|tried| tried.stream.is_some())
+    }
+
+    /// Its answer, if that comes bit by bit and has begun.
+    pub(super) fn take_stream(&mut self) -> Option<Stream> {
+        self.tried.as_mut()?.stream.take()
+    }
+
     /// Why it ends if there is no other attempt.
     pub(super) fn failure(&mut self) -> Failure {
-        match self.last_failure.take() {
+        match self.tried.take().and_then(|tried| tried.failure) {
             _ if self.state == State::Nowhere => Failure::Refused(Refusal::NoRoute),
-            Some(failure) => Failure::Attempt(*failure),
+            Some(failure) => Failure::Attempt(failure),
             None => Failure::ServiceDown,
         }
     }

@@ -18,6 +18,8 @@ pub enum Failure {
     Expired,
     /// Happens when its turn does not come in time, since the service is down.
     ServiceDown,
+    /// Happens when an admin has what its sender has sent dropped.
+    Dropped,
     /// Happens when the component stops before.
     Stopped,
 }
@@ -79,7 +81,7 @@ pub enum NoAnswer {
 }
 
 /// What an attempt that failed has done to the stanza.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// The service has not processed it, and says so, or has not even seen it.
     NotProcessed,
@@ -104,6 +106,9 @@ impl Failure {
             Failure::Attempt(failure) => failure.to_error(),
             Failure::Expired => NoAnswer::TimedOut.to_error(),
             Failure::ServiceDown => unreachable(),
+            Failure::Dropped => {
+                DROPPED.with_text("An administrator of this server has removed this stanza")
+            }
             Failure::Stopped => Refusal::Stopped.to_error(),
         }
     }
@@ -117,6 +122,7 @@ impl Failure {
             | Failure::ServiceDown => true,
             Failure::Attempt(AttemptFailure::Unusable(_) | AttemptFailure::Fault(_))
             | Failure::Refused(_)
+            | Failure::Dropped
             | Failure::Stopped => false,
         }
     }
@@ -218,6 +224,7 @@ impl fmt::Display for Failure {
             Failure::Attempt(failure) => failure.fmt(f),
             Failure::Expired => NoAnswer::TimedOut.fmt(f),
             Failure::ServiceDown => f.write_str("the service is down"),
+            Failure::Dropped => f.write_str("an admin has dropped it"),
             Failure::Stopped => Refusal::Stopped.fmt(f),
         }
     }
@@ -288,6 +295,8 @@ impl fmt::Display for NoAnswer {
 }
 
 const TIMEOUT: StanzaError = StanzaError::new(ErrorType::Wait, Condition::RemoteServerTimeout);
+/// It is not to be sent again by itself.
+const DROPPED: StanzaError = StanzaError::new(ErrorType::Cancel, Condition::ServiceUnavailable);
 const INTERNAL: StanzaError = StanzaError::new(ErrorType::Cancel, Condition::InternalServerError);
 
 fn unreachable() -> StanzaError {
@@ -396,6 +405,7 @@ mod tests {
                 "is stopping",
             ),
             (Failure::Stopped, "remote-server-timeout", "is stopping"),
+            (Failure::Dropped, "service-unavailable", "an admin"),
             (
                 Failure::Expired,
                 "remote-server-timeout",

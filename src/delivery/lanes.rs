@@ -35,7 +35,11 @@ impl Conversation {
 #[derive(Debug, Default)]
 pub struct Lanes {
     /// Those who wait behind the one who occupies the lane.
-    waiting: BTreeMap<Conversation, VecDeque<ExchangeId>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "there may be very many lanes where nobody waits"
+    )]
+    waiting: BTreeMap<Conversation, Option<Box<VecDeque<ExchangeId>>>>,
 }
 
 impl Lanes {
@@ -54,11 +58,11 @@ impl Lanes {
     pub fn enter(&mut self, conversation: Conversation, id: ExchangeId) -> bool {
         match self.waiting.entry(conversation) {
             Entry::Vacant(lane) => {
-                lane.insert(VecDeque::new());
+                lane.insert(None);
                 true
             }
             Entry::Occupied(mut lane) => {
-                lane.get_mut().push_back(id);
+                lane.get_mut().get_or_insert_default().push_back(id);
                 false
             }
         }
@@ -69,7 +73,7 @@ impl Lanes {
         let Entry::Occupied(mut lane) = self.waiting.entry(conversation) else {
             return None;
         };
-        let next = lane.get_mut().pop_front();
+        let next = lane.get_mut().as_mut().and_then(|ids| ids.pop_front());
         if next.is_none() {
             lane.remove();
         }

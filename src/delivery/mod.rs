@@ -26,17 +26,20 @@ mod admission;
 mod attempts;
 mod backend;
 mod backends;
+mod backoffs;
 mod breaker;
 mod ending;
 mod event;
 mod exchange;
 mod failure;
+mod intervention;
 mod lanes;
 mod outage;
 mod retry;
 mod routing;
 mod senders;
 mod signs;
+mod status;
 mod stream;
 mod whereabouts;
 
@@ -55,16 +58,19 @@ use slab::Slab;
 pub use backends::{BackendId, Plan, Target};
 pub use event::{Complaint, Effect, Event, Report};
 pub use exchange::{Attempt, AttemptEnd, ExchangeId};
-pub use failure::{AttemptFailure, Failure, NoAnswer, Refusal};
+pub use failure::{AttemptFailure, Class, Failure, NoAnswer, Refusal};
 pub use retry::RetryPolicy;
 pub use senders::Load;
+pub use status::{Outage, Service, Status};
 pub use stream::Unfinished;
 
 use crate::stanza::{Envelope, Kind, Stanza, jid};
 use backend::Backend;
 use backends::Routes;
+use backoffs::Backoffs;
 use ending::into_envelope;
 use exchange::{Abandoned, Exchange, State};
+use intervention::Removals;
 use lanes::{Conversation, Lanes};
 use outage::Sweep;
 use retry::Spent;
@@ -117,7 +123,7 @@ pub struct Delivery {
     /// When which exchange expires.
     deadlines: BTreeSet<(Instant, ExchangeId)>,
     /// When which exchange is attempted again.
-    backoffs: BTreeSet<(Instant, ExchangeId)>,
+    backoffs: Backoffs,
     /// From when on which sender is to see that an answer is composed.
     composing: BTreeSet<(Instant, ExchangeId)>,
     sweep: Sweep,
@@ -127,6 +133,7 @@ pub struct Delivery {
     is_rerouting: bool,
     /// The exchanges whose turn has come too late, or never comes.
     late: VecDeque<ExchangeId>,
+    removals: Removals,
     effects: VecDeque<Effect>,
     /// What is due by then is to be concluded.
     due: Option<Instant>,
@@ -150,12 +157,13 @@ impl Delivery {
             lanes: Lanes::default(),
             whereabouts: Whereabouts::default(),
             deadlines: BTreeSet::new(),
-            backoffs: BTreeSet::new(),
+            backoffs: Backoffs::default(),
             composing: BTreeSet::new(),
             sweep: Sweep::default(),
             moving: None,
             is_rerouting: false,
             late: VecDeque::new(),
+            removals: Removals::default(),
             effects: VecDeque::new(),
             due: None,
             now: None,
@@ -213,10 +221,7 @@ impl Delivery {
                 attempts: 0,
             },
             deadline,
-            last_failure: None,
-            left: None,
-            conversation: None,
-            stream: None,
+            tried: None,
             composing: Composing::No,
         });
         self.exchanges.insert(id, exchange);
@@ -227,7 +232,7 @@ impl Delivery {
 
     /// Tells the sender of a stanza, and the admin, that there will be no exchange for it.
     pub fn refuse(&mut self, envelope: Envelope, refusal: Refusal) {
-        self.fail(envelope, Failure::Refused(refusal), None);
+        self.fail(envelope, Failure::Refused(refusal), None, None);
     }
 
     /// Takes in how an attempt has ended, with what there is to tell of it. Nothing comes of an attempt
@@ -245,19 +250,22 @@ impl Delivery {
             let at = abandoned.backend;
             self.backends[at].end(abandoned.sender, self.limits.share());
             self.leave(abandoned.conversation, at);
+            self.tell_attempt(&end, report);
             return self.learn(at, id, &end, now, rng);
         }
-        let Some(at) = self.in_flight_at(id) else {
+        let Some((at, arrived)) = self.in_flight_at(id) else {
             return;
         };
-        self.effects
-            .push_back(Effect::Tell(Event::Attempted(report)));
+        let replied = report.replied;
+        self.tell_attempt(&end, report);
         self.learn(at, id, &end, now, rng);
         match end {
             Ok(mut replies) => {
-                let service = self.name(at);
-                self.effects
-                    .push_back(Effect::Tell(Event::Accepted { service }));
+                self.effects.push_back(Effect::Tell(Event::Accepted {
+                    service: self.name(at),
+                    arrived,
+                    replied,
+                }));
                 self.give_receipt(id, rng);
                 self.say_active(id, &mut replies);
                 self.remove(id);
@@ -280,6 +288,7 @@ impl Delivery {
     pub fn close(&mut self) {
         self.closed = true;
         self.late.clear();
+        self.removals.clear();
     }
 
     /// The next thing that is to be sent or told.
@@ -302,17 +311,13 @@ impl Delivery {
         }
         let expiry = self.deadlines.first().map(|(deadline, _)| *deadline);
         let composing = self.composing.first().map(|(time, _)| *time);
-        let moving = self.moving.map(|_| now);
-        [
-            expiry,
-            composing,
-            self.sweep.next,
-            moving,
-            self.attempt_due(now),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let has_more = self.moving.is_some() || !self.removals.is_empty();
+        let more = has_more.then_some(now);
+        let due = [expiry, composing, self.sweep.next, more];
+        due.into_iter()
+            .chain([self.attempt_due(now)])
+            .flatten()
+            .min()
     }
 
     /// Whether every exchange has ended.
@@ -321,10 +326,11 @@ impl Delivery {
         self.exchanges.is_empty()
     }
 
-    /// At which backend an attempt is in flight, if one is for that exchange.
-    fn in_flight_at(&self, id: ExchangeId) -> Option<BackendId> {
+    /// At which backend an attempt is in flight, if one is for that exchange; and when the stanza came.
+    fn in_flight_at(&self, id: ExchangeId) -> Option<(BackendId, Instant)> {
         let exchange = self.exchanges.get(&id)?;
-        (exchange.state == State::InFlight).then_some(exchange.backend)
+        let is_in_flight = exchange.state == State::InFlight;
+        is_in_flight.then_some((exchange.backend, exchange.spent.arrived))
     }
 
     /// What a backend may be called in front of people.

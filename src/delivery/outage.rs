@@ -7,7 +7,7 @@ use rand::Rng;
 use super::breaker::{Change, Health};
 use super::exchange::{Exchange, State};
 use super::{
-    AT_A_TIME, AttemptEnd, AttemptFailure, BackendId, Delivery, Effect, Event, ExchangeId,
+    AT_A_TIME, AttemptEnd, AttemptFailure, BackendId, Delivery, Effect, Event, ExchangeId, Report,
 };
 use crate::stanza::jid;
 
@@ -35,6 +35,16 @@ impl Sweep {
 }
 
 impl Delivery {
+    /// Tells of an attempt, if it was made.
+    pub(super) fn tell_attempt(&mut self, end: &AttemptEnd, report: Report) {
+        if self.closed || matches!(end, Err(AttemptFailure::NotMade)) {
+            return;
+        }
+        let failed = end.as_ref().err().map(AttemptFailure::class);
+        self.effects
+            .push_back(Effect::Tell(Event::Attempted { report, failed }));
+    }
+
     /// Takes in what an attempt says of the service.
     pub(super) fn learn(
         &mut self,

@@ -37,6 +37,10 @@ enum Happening {
     /// So many effects are carried out.
     Effects(usize),
     Reload(Limits, Plan),
+    /// An admin wants what waits for its next attempt attempted now.
+    Retry,
+    /// An admin wants what that sender has sent dropped.
+    Drop(usize),
     Stop,
 }
 
@@ -120,6 +124,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         10 => prop_oneof![0..20u64, 200..2000u64].prop_map(Happening::Pause),
         10 => (1..20usize).prop_map(Happening::Effects),
         3 => (limits(), plan()).prop_map(|(limits, plan)| Happening::Reload(limits, plan)),
+        3 => Just(Happening::Retry),
+        3 => (0..4usize).prop_map(Happening::Drop),
         1 => Just(Happening::Stop),
     ]
 }

@@ -99,7 +99,8 @@ impl Delivery {
     /// The same for an exchange.
     pub(super) fn destination_of(&self, exchange: &Exchange) -> Option<BackendId> {
         let envelope = &exchange.stanza.envelope;
-        self.destination(envelope, exchange.lane.as_ref(), exchange.left)
+        let left = exchange.tried.as_ref().and_then(|tried| tried.left);
+        self.destination(envelope, exchange.lane.as_ref(), left)
     }
 
     /// Lets an exchange wait for its turn, where it is to be attempted.

@@ -4,6 +4,7 @@
 mod ready;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use slab::Slab;
@@ -27,7 +28,7 @@ pub struct Senders {
     names: BTreeMap<Rc<str>, SenderId>,
     senders: Slab<Sender>,
     /// Those that take part, in the order of their turns.
-    round: BTreeMap<u64, SenderId>,
+    round: BTreeMap<NonZeroU64, SenderId>,
     last_turn: u64,
     /// How many exchanges are ready whose senders take part.
     ready: usize,
@@ -41,7 +42,7 @@ struct Sender {
     waiting: Load,
     in_flight: usize,
     /// Its place in the round, if it takes part.
-    turn: Option<u64>,
+    turn: Option<NonZeroU64>,
     ready: Ready,
 }
 
@@ -89,20 +90,26 @@ impl Senders {
         self.waiting
     }
 
+    /// The sender of that name, if anything of it waits or is in flight.
+    pub fn find(&self, name: &str) -> Option<SenderId> {
+        self.names.get(name).copied()
+    }
+
     /// How much of a sender's waits, and how many of its attempts are in flight.
     pub fn load(&self, name: &str) -> (Load, usize) {
-        let sender = self.names.get(name).map(|id| &self.senders[*id]);
-        sender.map_or((Load::default(), 0), |sender| {
-            (sender.waiting, sender.in_flight)
-        })
+        self.find(name)
+            .map_or((Load::default(), 0), |id| self.load_of(id))
+    }
+
+    /// The same of a sender of which something waits or is in flight.
+    pub fn load_of(&self, id: SenderId) -> (Load, usize) {
+        let sender = &self.senders[id];
+        (sender.waiting, sender.in_flight)
     }
 
     /// An exchange begins to wait, whose stanza has so many bytes.
     pub fn enter(&mut self, name: &str, bytes: usize) -> SenderId {
-        let id = match self.names.get(name) {
-            Some(id) => *id,
-            None => self.create(name),
-        };
+        let id = self.find(name).unwrap_or_else(|| self.create(name));
         self.senders[id].waiting.add(bytes);
         self.waiting.add(bytes);
         id
@@ -204,8 +211,9 @@ impl Senders {
         let sender = &mut self.senders[id];
         if !sender.ready.is_empty() && sender.in_flight < share {
             self.last_turn += 1;
-            sender.turn = Some(self.last_turn);
-            self.round.insert(self.last_turn, id);
+            let turn = NonZeroU64::MIN.saturating_add(self.last_turn);
+            sender.turn = Some(turn);
+            self.round.insert(turn, id);
             self.ready += sender.ready.len();
         }
     }

@@ -42,16 +42,19 @@ impl Delivery {
         if let Some(abandoned) = self.abandoned.get(&id) {
             return self.learn(abandoned.backend, id, &accepted, now, rng);
         }
-        let Some(at) = self.in_flight_at(id) else {
+        let Some((at, arrived)) = self.in_flight_at(id) else {
             return;
         };
-        self.tell(Event::Attempted(report));
+        self.tell_attempt(&accepted, report);
         self.learn(at, id, &accepted, now, rng);
-        let service = self.name(at);
-        self.tell(Event::Accepted { service });
+        self.tell(Event::Accepted {
+            service: self.name(at),
+            arrived,
+            replied: true,
+        });
         self.give_receipt(id, rng);
         if let Some(exchange) = self.exchanges.get_mut(&id) {
-            exchange.stream = Some(Stream {
+            exchange.tried().stream = Some(Stream {
                 unfinished,
                 has_answered: false,
             });
@@ -66,7 +69,8 @@ impl Delivery {
     pub fn handle_item(&mut self, id: ExchangeId, mut reply: Element) {
         self.say_active(id, std::slice::from_mut(&mut reply));
         if let Some(exchange) = self.exchanges.get_mut(&id)
-            && let Some(stream) = &mut exchange.stream
+            && let Some(tried) = &mut exchange.tried
+            && let Some(stream) = &mut tried.stream
         {
             stream.has_answered |= mapping::answers(&reply, &exchange.stanza.envelope);
             self.effects.push_back(Effect::Send(reply));
@@ -81,7 +85,7 @@ impl Delivery {
             return self.leave(abandoned.conversation, at);
         }
         let exchange = self.exchanges.get_mut(&id);
-        let Some(stream) = exchange.and_then(|exchange| exchange.stream.take()) else {
+        let Some(stream) = exchange.and_then(|exchange| exchange.take_stream()) else {
             return;
         };
         if let Ok(rest) = &mut end {

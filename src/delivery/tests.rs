@@ -2,6 +2,7 @@
 
 mod backends;
 mod fairness;
+mod interventions;
 mod retries;
 mod signs;
 mod streams;
@@ -335,6 +336,8 @@ fn what_there_is_to_tell_of_an_attempt_comes_before_what_becomes_of_it() {
     assert_eq!(component.attempted(), ["m"]);
     let report = Report {
         line: "status 200".to_owned(),
+        took: SECOND,
+        replied: true,
         complaint: Some(Complaint {
             about: "m".to_owned(),
             trouble: "no Content-Type".to_owned(),
@@ -350,13 +353,42 @@ fn what_there_is_to_tell_of_an_attempt_comes_before_what_becomes_of_it() {
     );
     let effects = Vec::from_iter(std::iter::from_fn(|| component.delivery.poll_effect()));
     let expected = [
-        Effect::Tell(Event::Attempted(report)),
+        Effect::Tell(Event::Attempted {
+            report,
+            failed: None,
+        }),
         Effect::Tell(Event::Accepted {
             service: "http://0.test/".into(),
+            arrived: component.now,
+            replied: true,
         }),
         Effect::Send(reply("a")),
     ];
     assert_eq!(effects, expected);
+}
+
+#[test]
+fn an_attempt_is_told_of_if_it_was_made_even_if_nobody_waits_for_it() {
+    let mut component = Component::new(LIMITS);
+    for id in ["1", "2", "3"] {
+        component.admit(iq(), &format!("{id}@a"), id);
+    }
+    assert_eq!(component.attempted().len(), 3);
+    component.now += LIMITS.timeout;
+    component.delivery.handle_timeout(component.now);
+    component.effects();
+    component.end(1, Err(rejected(503)));
+    component.end(2, Err(AttemptFailure::NotMade));
+    component.effects();
+    let expected = Event::Attempted {
+        report: Report::default(),
+        failed: Some(Class::NotProcessed),
+    };
+    assert_eq!(component.told, [expected]);
+    component.delivery.close();
+    component.end(3, Ok(Vec::new()));
+    component.effects();
+    assert_eq!(component.told.len(), 1, "nothing comes after the end");
 }
 
 #[test]

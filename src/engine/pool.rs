@@ -93,6 +93,11 @@ impl<J: Job> Pool<J> {
         self.0.wake_scaler_if_short(self.0.queue.load());
     }
 
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        1 + self.0.live.load(SeqCst)
+    }
+
     /// Whether the system has refused a thread since the last call.
     pub fn was_refused(&self) -> bool {
         self.0.refused.swap(false, SeqCst)
@@ -225,7 +230,7 @@ mod tests {
         let fixture = Fixture::new(20);
         (0..50).for_each(|id| fixture.run(id));
         fixture.gate.wait_for(20);
-        assert_eq!(fixture.pool.0.live.load(SeqCst), 20);
+        assert_eq!(fixture.pool.threads(), 21, "and the scaler");
         fixture.gate.open();
         assert!(fixture.done(50).into_iter().eq(0..50));
     }

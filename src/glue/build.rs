@@ -58,22 +58,6 @@ pub fn notes(lua: &Lua, notes: &[Note]) -> mlua::Result<Option<Table>> {
     }
 }
 
-/// A list of names and numbers in turn; none for no number.
-///
-/// # Errors
-/// If Lua runs out of memory.
-pub fn counts(lua: &Lua, counts: &[(&'static str, u64)]) -> mlua::Result<Option<Table>> {
-    if counts.is_empty() {
-        return Ok(None);
-    }
-    let table = lua.create_table_with_capacity(2 * counts.len(), 0)?;
-    for (name, count) in counts {
-        table.raw_push(*name)?;
-        table.raw_push(*count)?;
-    }
-    Ok(Some(table))
-}
-
 /// A list of the tables, each followed by what [`push::responses`](super::push::responses) says of its response.
 ///
 /// # Errors

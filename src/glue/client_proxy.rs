@@ -12,14 +12,14 @@ use mlua::{
 };
 
 use super::effects::Effects;
+use super::observe;
 use super::options;
 use super::reference::{Dropped, Reference};
 use super::walk::{self, Captured};
 use crate::client_proxy::availability::Availability;
-use crate::client_proxy::counts::Counts;
 use crate::client_proxy::pending::Addresses;
 use crate::client_proxy::settings::Settings;
-use crate::client_proxy::{Effect, Proxy};
+use crate::client_proxy::{Effect, Proxy, status};
 use crate::mapping::fields;
 use crate::notes::Note;
 use crate::options::Options;
@@ -111,6 +111,17 @@ impl UserData for Component {
         methods.add_method("poll", Component::poll);
         methods.add_method("timeout", Component::timeout);
         methods.add_method("close", Component::close);
+        methods.add_method("families", |lua, _, ()| {
+            observe::families(lua, status::families())
+        });
+        methods.add_method("readings", |lua, this, ()| {
+            let readings = this.state.borrow_mut().proxy.readings();
+            observe::readings(lua, readings)
+        });
+        methods.add_method("overview", |lua, this, ()| {
+            let rows = this.state.borrow().proxy.overview();
+            observe::overview(lua, rows)
+        });
     }
 }
 
@@ -126,7 +137,6 @@ impl Component {
         let introduction = this.settings.introduction();
         let effects = Effects {
             notes: unsaved_key.into_iter().chain([introduction]).collect(),
-            counts: Counts::default().all().into(),
             delay: this.state.borrow_mut().delay(Instant::now()),
             ..Effects::default()
         };
@@ -201,7 +211,6 @@ impl Component {
         }
         {
             let state = &mut *self.state.borrow_mut();
-            effects.counts = state.proxy.poll_counts();
             effects.delay = state.delay(now);
         }
         effects.to_lua(lua, &self.stanza_mt)

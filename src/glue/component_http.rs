@@ -1,5 +1,7 @@
 //! What `mod_component_http.lua` calls.
 
+mod admin;
+
 use std::cell::RefCell;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use mlua::{
 };
 
 use super::effects::Effects;
+use super::observe;
 use super::options;
 use super::push::{self, Pushing};
 use super::walk::{self, Captured};
@@ -18,9 +21,6 @@ use crate::mapping::Scope;
 use crate::notes::Note;
 use crate::options::{OptionError, Options};
 use crate::timers::Timers;
-
-/// The counter of stanzas that were not accepted.
-const FAILURES: &str = "failures";
 
 /// One loaded component.
 ///
@@ -129,6 +129,7 @@ impl UserData for Component {
         methods.add_method("wake_push", Component::wake_push);
         methods.add_method("awaits", Component::awaits);
         methods.add_method("answer", Component::answer);
+        admin::add_methods(methods);
     }
 }
 
@@ -141,7 +142,6 @@ impl Component {
         notes.extend(pushing.as_ref().map(Pushing::introduction));
         let effects = Effects {
             notes,
-            counts: vec![(FAILURES, 0)],
             ..Effects::default()
         };
         effects.to_lua(lua, &this.stanza_mt)
@@ -259,11 +259,9 @@ impl Component {
             let answered = state.take_pushed(now, &mut batch);
             (state.timers.set(state.next_due(now), now), answered)
         };
-        let failures = (batch.failures > 0).then_some((FAILURES, batch.failures as u64));
         let effects = Effects {
             stanzas: batch.stanzas,
             notes: batch.notes,
-            counts: failures.into_iter().collect(),
             delay,
             responses: push::responses(lua, answered)?,
             ..Effects::default()

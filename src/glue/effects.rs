@@ -9,8 +9,7 @@ use crate::notes::Note;
 use crate::stanza::Element;
 
 /// Whatever happens to a component, what follows from it is returned to the shim in one form, which
-/// `carry_out` of `lua/shared.lua` takes: `stanzas, requests, notes, counts, delay,
-/// responses`.
+/// `carry_out` of `lua/shared.lua` takes: `stanzas, requests, notes, delay, responses`.
 #[derive(Default)]
 pub struct Effects {
     /// Stanzas to send.
@@ -20,8 +19,6 @@ pub struct Effects {
     pub requests: Vec<Value>,
     /// Lines to log, as levels and lines in turn.
     pub notes: Vec<Note>,
-    /// What to add to counters, as names and numbers in turn.
-    pub counts: Vec<(&'static str, u64)>,
     /// In how long to call `timeout`, beside the timers that are set already.
     pub delay: Option<Duration>,
     /// What to answer to pushes, after all else is done: see [`responses`](super::push::responses).
@@ -45,7 +42,6 @@ impl Effects {
             build::stanzas(lua, stanza_mt, &self.stanzas)?,
             requests,
             build::notes(lua, &self.notes)?,
-            build::counts(lua, &self.counts)?,
             self.delay.map(|delay| delay.as_secs_f64()),
             self.responses.as_ref(),
         );
@@ -56,7 +52,6 @@ impl Effects {
         self.stanzas.is_empty()
             && self.requests.is_empty()
             && self.notes.is_empty()
-            && self.counts.is_empty()
             && self.delay.is_none()
             && self.responses.is_none()
     }

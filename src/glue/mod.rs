@@ -5,6 +5,7 @@ mod call;
 mod client_proxy;
 mod component_http;
 mod effects;
+mod observe;
 mod options;
 mod push;
 mod reference;
@@ -20,6 +21,10 @@ const SHARED: &str = include_str!("../../lua/shared.lua");
 /// The routes of pushes, which come with the library like that.
 const PUSH: &str = include_str!("../../lua/push.lua");
 
+/// What is counted, in the server's statistics, and what an admin may ask of a component in the server's shell.
+const METRICS: &str = include_str!("../../lua/metrics.lua");
+const SHELL: &str = include_str!("../../lua/shell.lua");
+
 /// What `require "prosody_components"` returns.
 ///
 /// # Errors
@@ -29,6 +34,8 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
     exports.set("version", env!("CARGO_PKG_VERSION"))?;
     exports.set("shared", lua.create_function(shared)?)?;
     exports.set("push", lua.create_function(push_routes)?)?;
+    exports.set("metrics", lua.create_function(metrics)?)?;
+    exports.set("shell", lua.create_function(shell)?)?;
     exports.set("component_http", lua.create_function(component_http::new)?)?;
     exports.set(
         "check_component_http",
@@ -45,6 +52,16 @@ pub fn exports(lua: &Lua) -> mlua::Result<Table> {
 /// `native:shared(module, require, prosody)`: the functions of `lua/shared.lua`, for that module.
 fn shared(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     lua.load(SHARED).set_name("=shared.lua").call(arguments)
+}
+
+/// `native:metrics(module, require, families)`: what takes readings, as `lua/metrics.lua` says.
+fn metrics(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
+    lua.load(METRICS).set_name("=metrics.lua").call(arguments)
+}
+
+/// `native:shell(module, require, component, carry_out)`: the commands of `lua/shell.lua`, for that module.
+fn shell(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
+    lua.load(SHELL).set_name("=shell.lua").call(arguments)
 }
 
 /// `native:push(module, take)`: the functions of `lua/push.lua`, for that module.

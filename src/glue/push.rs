@@ -10,8 +10,9 @@ use nix::errno::Errno;
 use super::build;
 use crate::mapping::Rules;
 use crate::notes::Note;
-pub use crate::push::Settings;
+use crate::observe::Reading;
 use crate::push::{Asked, Body, Driver, Request, Response, Step, Ticket, below};
+pub use crate::push::{FAMILIES, Settings};
 use crate::stanza::{Element, Stanza};
 
 /// A response that Lua keeps open, and what to answer by it.
@@ -61,6 +62,16 @@ impl Pushing {
     /// See [`Driver::wake`].
     pub fn wake(&mut self, now: Instant) {
         self.driver.wake(now, &mut self.step);
+    }
+
+    /// See [`Driver::readings`].
+    pub fn readings(&mut self) -> Vec<Reading> {
+        self.driver.readings()
+    }
+
+    /// See [`Driver::threads`].
+    pub fn threads(&self) -> usize {
+        self.driver.threads()
     }
 
     /// See [`Driver::awaits`].

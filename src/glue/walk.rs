@@ -359,10 +359,10 @@ impl Walk {
         match String::from_utf8(self.writer.into_bytes()) {
             Ok(xml) if !forbidden => Captured::Whole(Stanza {
                 envelope,
-                lang: self.lang.map(lossy),
-                texts: self.texts.map(|text| text.map(lossy)),
+                lang: self.lang.map(lossy).map(Into::into),
+                texts: self.texts.map(|text| text.map(lossy).map(Into::into)),
                 extensions: self.extensions,
-                xml,
+                xml: xml.into(),
             }),
             _ => Captured::Unfit(envelope, Refusal::ForbiddenXml),
         }

@@ -11,9 +11,10 @@ fn request(inside: &str) -> Value {
     let xml = format!("<message from='tea@rooms/Alice' id='1'>{inside}</message>");
     let (_, element) = xml_in::parse_stanza(&xml, &mut Allowance::new(1_000_000)).unwrap();
     let mut stanza: Stanza = message();
-    stanza.texts = fields::CHILDREN.map(|name| element.child(name, None).map(Element::text));
+    stanza.texts =
+        fields::CHILDREN.map(|name| element.child(name, None).map(Element::text).map(Into::into));
     stanza.extensions.any = true;
-    stanza.xml = xml;
+    stanza.xml = xml.into();
     serde_json::from_slice(&request::encode(&stanza)).unwrap()
 }
 

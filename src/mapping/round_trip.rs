@@ -121,9 +121,10 @@ fn told(answer: &Value) -> Value {
 fn captured(element: &Element) -> Stanza {
     let mut stanza = message();
     stanza.envelope.type_ = element.attr("type").map(str::to_owned);
-    stanza.texts = fields::CHILDREN.map(|name| element.child(name, None).map(Element::text));
+    stanza.texts =
+        fields::CHILDREN.map(|name| element.child(name, None).map(Element::text).map(Into::into));
     stanza.extensions.any = true;
-    stanza.xml = element.to_xml();
+    stanza.xml = element.to_xml().into();
     stanza
 }
 

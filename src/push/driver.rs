@@ -8,10 +8,11 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::task::{Done, Task};
-use super::{Asked, Effect, Problem, Pushes, Request, Response, Settings, Ticket};
-use crate::engine::{Completions, Event, Idle, Workers};
+use super::{Asked, Counts, Effect, Problem, Pushes, Request, Response, Settings, Ticket};
+use crate::engine::{Completions, Event, Idle, Pool, Workers};
 use crate::mapping::Rules;
 use crate::notes::Note;
+use crate::observe::Reading;
 use crate::stanza::{Element, Stanza};
 
 /// How many elements are sent at a time, or requests answered: about a millisecond's work.
@@ -38,6 +39,7 @@ pub struct Driver {
     workers: Workers<Task>,
     completions: Arc<Completions<Done>>,
     finished: VecDeque<Done>,
+    counts: Counts,
     /// Whether more follows from what has happened than went into the last step.
     has_more: bool,
 }
@@ -62,6 +64,7 @@ impl Driver {
             workers: new_workers(&completions),
             completions,
             finished: VecDeque::new(),
+            counts: Counts::default(),
             has_more: false,
         })
     }
@@ -78,8 +81,19 @@ impl Driver {
         std::mem::swap(&mut self.workers, &mut old.workers);
         std::mem::swap(&mut self.completions, &mut old.completions);
         std::mem::swap(&mut self.finished, &mut old.finished);
+        std::mem::swap(&mut self.counts, &mut old.counts);
         // What was finished meanwhile is looked at without a wake-up.
         self.has_more = true;
+    }
+
+    /// What there is to measure: see [`FAMILIES`](super::FAMILIES).
+    pub fn readings(&mut self) -> Vec<Reading> {
+        self.counts.readings()
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.workers.pool().map_or(0, Pool::threads)
     }
 
     /// The descriptor that becomes readable when [`wake`](Self::wake) is to be called.
@@ -140,10 +154,12 @@ impl Driver {
                 Some(Effect::Work(task)) => self.hand_out(*task, now, step),
                 Some(Effect::Send(stanza)) => {
                     elements += stanza.count();
+                    self.counts.sent();
                     step.stanzas.push(stanza);
                 }
                 Some(Effect::Respond(ticket, response)) => {
                     elements += 1;
+                    self.counts.answered(response.status);
                     step.responses.push((ticket, response));
                 }
                 None => {

@@ -5,6 +5,7 @@
 //! thread a request costs no look at its body: a [`task`] for a worker does that. The [`driver`] brings the
 //! two together.
 
+mod counts;
 mod driver;
 mod fingerprint;
 mod idempotency;
@@ -23,6 +24,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use counts::Counts;
+pub use counts::FAMILIES;
 pub use driver::{Driver, Step};
 use fingerprint::Fingerprint;
 use idempotency::{Again, Keys, Known};

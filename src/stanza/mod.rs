@@ -140,13 +140,13 @@ pub struct Stanza {
     /// Who, to whom, what.
     pub envelope: Envelope,
     /// `xml:lang`.
-    pub lang: Option<String>,
+    pub lang: Option<Box<str>>,
     /// The texts of well-known children.
     pub texts: Texts,
     /// What else it has, as far as that is told in time.
     pub extensions: Extensions,
     /// The whole stanza as XML.
-    pub xml: String,
+    pub xml: Box<str>,
 }
 
 /// What a stanza has beside its texts.
@@ -163,8 +163,9 @@ pub struct Extensions {
 /// How many children of a stanza have a text that requests repeat.
 pub const TEXTS: usize = 6;
 
-/// The texts of well-known children, in the order of [`CHILDREN`](crate::mapping::fields::CHILDREN).
-pub type Texts = [Option<String>; TEXTS];
+/// The texts of well-known children, in the order of [`CHILDREN`](crate::mapping::fields::CHILDREN). Most are not
+/// there, and 100,000 stanzas may be waiting: hence the smallest of types.
+pub type Texts = [Option<Box<str>>; TEXTS];
 
 #[cfg(test)]
 mod tests {

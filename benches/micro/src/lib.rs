@@ -94,9 +94,9 @@ fn message() -> Stanza {
             id: Some("a1".to_owned()),
             says_nothing: false,
         },
-        lang: Some("en".to_owned()),
-        texts: fields::CHILDREN.map(|name| (name == "body").then(|| TEXT.to_owned())),
+        lang: Some("en".into()),
+        texts: fields::CHILDREN.map(|name| (name == "body").then(|| TEXT.into())),
         extensions: Extensions::default(),
-        xml: XML.to_owned(),
+        xml: XML.into(),
     }
 }

@@ -266,7 +266,8 @@ class Prosody:
         return [int(name) for name in os.listdir(f"/proc/{self.pid}/task")]
 
     def metrics(self):
-        """Prosody's own counters as OpenMetrics text; wants `statistics` among the options (0.12 and later)."""
+        """What Prosody measures, as OpenMetrics text; wants `statistics` among the options (0.12 and later)."""
+        self.shell('> prosody.events.fire_event("stats-update")')
         return self.shell('> require "core.statsmanager".get_metric_registry():render()')
 
     def threads(self):

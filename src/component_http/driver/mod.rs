@@ -5,6 +5,8 @@
 //! and then everything that follows from it is polled, up to some elements in all, so that Prosody gets to
 //! see to others in between.
 
+mod admin;
+mod overview;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -18,12 +20,13 @@ use nix::errno::Errno;
 
 use super::attempt::PostJob;
 use super::news::News;
-use super::{Observer, Reflections, Settings};
+use super::{Reflections, Settings};
 use crate::delivery::{BackendId, Delivery, Effect, Plan, Refusal};
 use crate::engine::{Completions, Event};
 use crate::http::Client;
 use crate::mapping::answer;
 use crate::notes::Note;
+use crate::observe::Observer;
 use crate::stanza::{Element, Envelope, Stanza};
 use upstream::Upstream;
 
@@ -37,8 +40,6 @@ pub struct Batch {
     pub stanzas: Vec<Element>,
     /// Lines to log.
     pub notes: Vec<Note>,
-    /// How many stanzas were not accepted.
-    pub failures: usize,
 }
 
 /// The exchanges of one component, and its workers.
@@ -120,7 +121,7 @@ impl Driver {
 
     /// Has the services that the plan names POSTed to by these clients.
     fn connect(&mut self, plan: &Plan, clients: Vec<Arc<Client>>) {
-        self.observer.expect_services(clients.len());
+        self.observer.log.expect_services(clients.len());
         let targets = plan.targets.iter().zip(self.delivery.backends());
         for ((target, id), client) in targets.zip(clients) {
             let name = Arc::clone(target.name());
@@ -194,7 +195,7 @@ impl Driver {
             self.finished.clear();
         }
         if self.upstreams.values().any(Upstream::was_refused) {
-            batch.notes.push(self.observer.thread_refused(now));
+            batch.notes.push(self.observer.log.thread_refused(now));
         }
         self.delivery.handle_timeout(now);
         self.advance(now, batch);
@@ -284,7 +285,7 @@ impl Driver {
         }
         for upstream in self.upstreams.values_mut() {
             if let Err(error) = upstream.start(self.settings.concurrency, now) {
-                batch.notes.push(self.observer.no_thread(&error, now));
+                batch.notes.push(self.observer.log.no_thread(&error, now));
             }
         }
     }
@@ -308,7 +309,7 @@ impl Driver {
                 elements
             }
             Effect::Tell(event) => {
-                self.observer.observe(event, now, batch);
+                self.observer.observe(event, now, &mut batch.notes);
                 0
             }
         }

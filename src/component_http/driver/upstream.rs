@@ -77,6 +77,11 @@ impl Upstream {
         self.workers.start(limit, || self.client.idle(), now)
     }
 
+    /// How many threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.workers.pool().map_or(0, Pool::threads)
+    }
+
     /// Whether the system has refused a thread since the last call.
     pub(super) fn was_refused(&self) -> bool {
         self.workers.pool().is_some_and(Pool::was_refused)

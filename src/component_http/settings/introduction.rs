@@ -22,7 +22,7 @@ impl Settings {
             .map(|kind| kind.as_str())
             .collect();
         notes.push(Note::info(format!(
-            "POSTs {} {}: up to {} at a time and {} waiting, {} s for each{}{}{}{}",
+            "POSTs {} {}: up to {} at a time and {} waiting, {} s for each{}{}{}{}{}",
             kinds.join(", "),
             self.destinations,
             self.at_a_time(),
@@ -35,6 +35,7 @@ impl Settings {
                 ", with replies from any address"
             },
             self.signs.what_is_on(),
+            self.chosen(),
             self.service.what_is_on(),
         )));
         notes

@@ -1,5 +1,6 @@
 //! What an admin can set for one component, checked.
 
+mod chosen;
 mod destinations;
 mod face;
 mod introduction;

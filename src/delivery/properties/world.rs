@@ -32,6 +32,8 @@ struct Known {
     /// How many replies came so far, and which of them is sent when it has ended.
     replies: usize,
     concluding: Option<usize>,
+    /// Whether an admin has dropped it.
+    dropped: bool,
     ended: bool,
 }
 
@@ -157,6 +159,10 @@ impl World {
                 }
                 self.delivery.reconfigure(*limits, plan);
             }
+            Happening::Retry => {
+                assert_eq!(self.delivery.retry_now(self.now), self.waiting());
+            }
+            Happening::Drop(sender) => self.drop_from(*sender),
             Happening::Stop => {
                 self.stopped = true;
                 self.delivery.close();
@@ -171,6 +177,16 @@ impl World {
         let backends = self.delivery.backends.iter();
         let down = backends.filter(|(_, backend)| backend.breaker.is_open());
         self.have_been_down.extend(down.map(|(id, _)| id));
+    }
+
+    fn drop_from(&mut self, sender: usize) {
+        let of_it = |number: &usize| self.stanzas[*number].sender == sender && self.lives(*number);
+        let dropped: Vec<usize> = (0..self.stanzas.len()).filter(of_it).collect();
+        let count = self.delivery.drop_from(&format!("{sender}@a"));
+        assert_eq!(count, dropped.len());
+        for number in dropped {
+            self.stanzas[number].dropped = true;
+        }
     }
 
     fn timer(&mut self) {
@@ -193,7 +209,7 @@ impl World {
         envelope.from = format!("{sender}@a/{number}");
         envelope.to = format!("{recipient}@b");
         envelope.id = Some(number.to_string());
-        stanza.xml = "x".repeat(XML);
+        stanza.xml = "x".repeat(XML).into();
         let stanza = Arc::new(stanza);
         let before = self.waiting();
         let expired = (0..number).filter(|number| self.is_over(*number)).count();
@@ -211,6 +227,7 @@ impl World {
             streams: false,
             replies: 0,
             concluding: Some(0),
+            dropped: false,
             ended: false,
         });
         self.delivery.admit(stanza, self.now);
@@ -244,6 +261,7 @@ impl World {
         let stanza = attempt.stanza.upgrade().expect("an exchange that lives");
         let number: usize = stanza.envelope.id.as_ref().unwrap().parse().unwrap();
         assert!(self.is_at_the_head(number), "it is not its turn");
+        assert!(!self.stanzas[number].dropped, "it was dropped");
         self.check_where(number, at);
         self.take_turn(self.stanzas[number].sender, at);
         let known = &mut self.stanzas[number];
@@ -294,7 +312,9 @@ impl World {
         let is_up = |id: BackendId| !self.delivery.backends[id].breaker.is_open();
         for other in others.filter(|other| !other.is_older) {
             let in_lanes = known.lane.is_some() && self.stanzas[other.number].lane == known.lane;
-            assert!(!in_lanes, "two of one lane at once");
+            // Nobody waits for the attempt of one that was dropped.
+            let is_ended = !self.lives(other.number);
+            assert!(!in_lanes || is_ended, "two of one lane at once");
             assert!(
                 other.at == at || !is_up(other.at),
                 "a conversation is at two URLs"
@@ -393,6 +413,7 @@ impl World {
                 if failure == Failure::Expired {
                     assert!(self.stanzas[number].deadline.unwrap() <= self.now);
                 }
+                assert!(failure != Failure::Dropped || self.stanzas[number].dropped);
                 self.conclude(number);
             }
             Some(Effect::Tell(Event::BrokenOff { envelope, .. })) => {
@@ -429,7 +450,8 @@ impl World {
 
     /// Whether there is something that has not been told.
     fn has_news(&self) -> bool {
-        !self.delivery.effects.is_empty() || !self.delivery.late.is_empty()
+        let delivery = &self.delivery;
+        !(delivery.effects.is_empty() && delivery.late.is_empty() && delivery.removals.is_empty())
     }
 
     fn lives(&self, number: usize) -> bool {
@@ -480,7 +502,8 @@ impl World {
     /// told.
     fn is_ready_at(&self, number: usize) -> Option<BackendId> {
         let exchange = self.exchange(number)?;
-        if self.stanzas[number].attempts > 0 || !self.is_at_the_head(number) {
+        let known = &self.stanzas[number];
+        if known.attempts > 0 || known.dropped || !self.is_at_the_head(number) {
             return None;
         }
         let (at, sender) = (exchange.backend, self.stanzas[number].sender);

@@ -8,12 +8,17 @@ use super::ExchangeId;
 #[derive(Debug, Default)]
 pub struct Ready {
     oldest: Option<ExchangeId>,
-    others: BTreeSet<ExchangeId>,
+    #[expect(
+        clippy::box_collection,
+        reason = "there may be very many senders that have none"
+    )]
+    others: Option<Box<BTreeSet<ExchangeId>>>,
 }
 
 impl Ready {
     pub fn len(&self) -> usize {
-        usize::from(self.oldest.is_some()) + self.others.len()
+        let others = self.others.as_ref().map_or(0, |others| others.len());
+        usize::from(self.oldest.is_some()) + others
     }
 
     pub fn is_empty(&self) -> bool {
@@ -25,12 +30,13 @@ impl Ready {
         if *oldest != id {
             let other = id.max(*oldest);
             *oldest = id.min(*oldest);
-            self.others.insert(other);
+            self.others.get_or_insert_default().insert(other);
         }
     }
 
     pub fn pop(&mut self) -> Option<ExchangeId> {
-        let next = self.others.pop_first();
+        let others = self.others.as_mut();
+        let next = others.and_then(|others| others.pop_first());
         std::mem::replace(&mut self.oldest, next)
     }
 
@@ -39,7 +45,8 @@ impl Ready {
         if self.oldest == Some(id) {
             self.pop().is_some()
         } else {
-            self.others.remove(&id)
+            let others = self.others.as_mut();
+            others.is_some_and(|others| others.remove(&id))
         }
     }
 }

@@ -25,7 +25,7 @@ impl Component {
     }
 
     /// So many attempts in a row find that the service is down.
-    fn take_down(&mut self) {
+    pub(super) fn take_down(&mut self) {
         for _ in 0..5 {
             self.admit(message(), "first@a", "down");
             assert_eq!(self.attempted().len(), 1);

@@ -173,7 +173,7 @@ fn who_waits_for_another_answer_sees_that_one_first() {
 #[test]
 fn a_thread_is_kept() {
     let mut stanza = asking(false, true);
-    stanza.texts = CHILDREN.map(|name| (name == "thread").then(|| "t1".to_owned()));
+    stanza.texts = CHILDREN.map(|name| (name == "thread").then(|| "t1".into()));
     let mut component = Component::with_one_in_flight(stanza);
     assert_eq!(
         component.after(SHORT),

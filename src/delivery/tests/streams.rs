@@ -81,6 +81,8 @@ fn what_comes_is_sent_as_it_comes_and_the_next_waits_for_its_end() {
         component.told[1..],
         [Event::Accepted {
             service: "http://0.test/".into(),
+            arrived: component.now,
+            replied: true,
         }]
     );
     component.item(1, "b");

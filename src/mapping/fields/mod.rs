@@ -159,7 +159,7 @@ mod tests {
     fn each_is_found_in_a_stanza_that_has_it() {
         let mut stanza = message();
         stanza.lang = Some("en".into());
-        stanza.texts = CHILDREN.map(|name| Some(format!("the {name}")));
+        stanza.texts = CHILDREN.map(|name| Some(format!("the {name}").into()));
         let found: Vec<_> = texts(&stanza).collect();
         assert_eq!(found.len(), PLAIN);
         for (field, text) in found {

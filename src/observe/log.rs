@@ -1,18 +1,18 @@
-//! What an admin is told of the exchanges: as seldom as it is of use.
+//! What an admin is told of the exchanges in the log: as seldom as it is of use.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Batch, Outages};
+use super::outage::Outages;
 use crate::delivery::{Event, Failure, Report};
 use crate::notes::{Complaints, Level, Note};
 use crate::stanza::Envelope;
 
 /// Makes lines for the log of what happens.
 #[derive(Debug, Default)]
-pub struct Observer {
+pub struct Log {
     complaints: Complaints,
     outages: Outages,
     /// Whether it has to be told which service has failed.
@@ -21,30 +21,28 @@ pub struct Observer {
     down: BTreeSet<Arc<str>>,
 }
 
-impl Observer {
+impl Log {
     /// From now on the component has so many services.
     pub fn expect_services(&mut self, count: usize) {
         self.names_services = count > 1;
         self.down.clear();
     }
 
-    /// Tells of an event, and counts it if it is a failure.
-    pub fn observe(&mut self, event: Event, now: Instant, batch: &mut Batch) {
+    /// Tells of an event.
+    pub(super) fn write(&mut self, event: Event, now: Instant, notes: &mut Vec<Note>) {
         match event {
-            Event::Attempted(report) => self.attempted(report, now, batch),
-            Event::Accepted { service } => {
+            Event::Attempted { report, .. } => self.attempted(report, now, notes),
+            Event::Accepted { service, .. } => {
                 let ended = self.outages.ended(&service, now);
-                batch.notes.extend(ended.map(Note::info));
+                notes.extend(ended.map(Note::info));
             }
-            Event::StreamEnded(line) => batch.notes.push(Note::debug(line)),
+            Event::StreamEnded(line) => notes.push(Note::debug(line)),
             Event::BrokenOff { envelope, failure } => {
-                let trouble = format!("the answer broke off: {failure}");
-                batch
-                    .notes
-                    .push(self.warn(&envelope.to_string(), trouble, now));
+                let note = self.warn(&envelope.to_string(), broken_off(&failure), now);
+                notes.push(note);
             }
             Event::WentDown { service, failure } => {
-                batch.notes.push(Note {
+                notes.push(Note {
                     level: Level::Down,
                     text: format!(
                         "the service is down: five attempts in a row at {service} have failed, the last one \
@@ -67,13 +65,14 @@ impl Observer {
                     Level::Info
                 };
                 let text = self.outages.came_back(&service, after, waiting);
-                batch.notes.push(Note { level, text });
+                notes.push(Note { level, text });
             }
             Event::Failed {
                 envelope,
                 failure,
                 service,
-            } => self.failed(&envelope, &failure, service.as_ref(), now, batch),
+                ..
+            } => notes.push(self.failed(&envelope, &failure, service.as_ref(), now)),
         }
     }
 
@@ -90,13 +89,21 @@ impl Observer {
         self.warn("cannot start yet", trouble, now)
     }
 
-    fn attempted(&mut self, report: Report, now: Instant, batch: &mut Batch) {
-        batch.notes.push(Note::debug(report.line));
+    /// Why a stanza was not accepted, in words.
+    pub(super) fn reason(&self, failure: &Failure, service: Option<&Arc<str>>) -> String {
+        match service.filter(|_| self.names_services) {
+            Some(service) => format!("{service}: {failure}"),
+            None => failure.to_string(),
+        }
+    }
+
+    fn attempted(&mut self, report: Report, now: Instant, notes: &mut Vec<Note>) {
+        notes.push(Note::debug(report.line));
         if let Some(complaint) = report.complaint {
             let note = self
                 .complaints
                 .note(Level::Info, &complaint.about, complaint.trouble, now);
-            batch.notes.push(note);
+            notes.push(note);
         }
     }
 
@@ -106,19 +113,18 @@ impl Observer {
         failure: &Failure,
         service: Option<&Arc<str>>,
         now: Instant,
-        batch: &mut Batch,
-    ) {
-        batch.failures += 1;
-        let trouble = match service.filter(|_| self.names_services) {
-            Some(service) => format!("{service}: {failure}"),
-            None => failure.to_string(),
+    ) -> Note {
+        let level = match failure {
+            Failure::Dropped => Level::Info,
+            _ => Level::Warn,
         };
-        let note = self.warn(&envelope.to_string(), trouble, now);
+        let (about, reason) = (envelope.to_string(), self.reason(failure, service));
+        let note = self.complaints.note(level, &about, reason, now);
         if let Some(service) = service {
             let told = note.level == Level::Warn;
             self.outages.failed(service, failure, told, now);
         }
-        batch.notes.push(note);
+        note
     }
 
     fn warn(&mut self, about: &str, trouble: String, now: Instant) -> Note {
@@ -126,35 +132,7 @@ impl Observer {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::delivery::AttemptFailure;
-
-    #[test]
-    fn a_component_is_up_again_when_all_its_services_are() {
-        let mut observer = Observer::default();
-        observer.expect_services(2);
-        let [a, b] = ["http://a", "http://b"].map(Arc::<str>::from);
-        let mut batch = Batch::default();
-        for service in [&a, &b] {
-            let event = Event::WentDown {
-                service: Arc::clone(service),
-                failure: AttemptFailure::NotMade,
-            };
-            observer.observe(event, Instant::now(), &mut batch);
-        }
-        for service in [a, b] {
-            let event = Event::CameBack {
-                service,
-                after: Duration::ZERO,
-                waiting: 0,
-            };
-            observer.observe(event, Instant::now(), &mut batch);
-        }
-        let levels: Vec<Level> = batch.notes.iter().map(|note| note.level).collect();
-        assert_eq!(levels, [Level::Down, Level::Down, Level::Info, Level::Up]);
-    }
+/// Why an answer that came bit by bit has no end, in words.
+pub(super) fn broken_off(failure: &Failure) -> String {
+    format!("the answer broke off: {failure}")
 }
