@@ -6,7 +6,7 @@ use std::time::Instant;
 use rand::Rng;
 
 use super::breaker::Health;
-use super::exchange::{Abandoned, Exchange, State};
+use super::exchange::{Abandoned, Exchange, State, Tried};
 use super::{AttemptFailure, Delivery, Effect, Event, ExchangeId, Failure, retry};
 use crate::stanza::{Envelope, Stanza};
 
@@ -109,9 +109,9 @@ impl Delivery {
             state,
             deadline,
             tried,
-            composing,
             ..
         } = *self.exchanges.remove(&id)?;
+        let tried = tried.map_or_else(Tried::default, |tried| *tried);
         if let Some(deadline) = deadline {
             self.deadlines.remove(&(deadline, id));
         }
@@ -125,13 +125,13 @@ impl Delivery {
             backend.senders.leave(sender, id, bytes);
         } else if !self.abandoned.contains_key(&id) {
             backend.end(sender, self.limits.share());
-            self.leave(tried.and_then(|tried| tried.conversation), at);
+            self.leave(tried.conversation, at);
         }
         if let Some(next) = lane.and_then(|lane| self.lanes.leave(lane)) {
             self.make_ready(next);
             self.expect(next);
         }
-        self.end_composing(id, composing, &stanza);
+        self.end_composing(id, tried.composing, &stanza);
         Some(stanza)
     }
 

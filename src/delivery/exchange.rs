@@ -1,5 +1,6 @@
 //! An exchange: one stanza's way to the web service and back. An attempt: one POST of it.
 
+use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -30,13 +31,11 @@ pub(super) struct Exchange {
     pub(super) spent: Spent,
     /// When it expires, if ever.
     pub(super) deadline: Option<Instant>,
-    /// What its sender is shown meanwhile.
-    pub(super) composing: Composing,
-    /// What its attempts have left behind. Most have none yet that leaves anything, and very many may wait.
+    /// What else is kept of it, if there is anything. Of most that wait there is nothing, and they may be very many.
     pub(super) tried: Option<Box<Tried>>,
 }
 
-/// What attempts leave behind at an exchange.
+/// What is kept of an exchange once it is attempted, or its sender is shown something.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     /// Why the last one failed.
@@ -47,6 +46,8 @@ pub(super) struct Tried {
     pub(super) conversation: Option<Conversation>,
     /// Its answer, if that comes bit by bit and has begun.
     pub(super) stream: Option<Stream>,
+    /// What its sender is shown meanwhile.
+    pub(super) composing: Composing,
 }
 
 /// What is kept of an attempt in flight whose exchange has ended.
@@ -69,7 +70,7 @@ impl Exchange {
         lane.unwrap_or_else(|| Conversation::of(&self.stanza.envelope))
     }
 
-    /// What its attempts leave behind from now on.
+    /// What else is kept of it from now on.
     pub(super) fn tried(&mut self) -> &mut Tried {
         self.tried.get_or_insert_default()
     }
@@ -77,6 +78,18 @@ impl Exchange {
     /// Its conversation, if that may go to another backend now that its attempt has ended.
     pub(super) fn take_conversation(&mut self) -> Option<Conversation> {
         self.tried.as_mut()?.conversation.take()
+    }
+
+    /// What its sender is shown.
+    pub(super) fn composing(&self) -> Composing {
+        let tried = self.tried.as_ref();
+        tried.map_or(Composing::No, |tried| tried.composing)
+    }
+
+    /// Takes that.
+    pub(super) fn take_composing(&mut self) -> Composing {
+        let tried = self.tried.as_mut();
+        tried.map_or(Composing::No, |tried| mem::take(&mut tried.composing))
     }
 
     /// Whether it is accepted, though its answer has not ended.
@@ -93,7 +106,7 @@ impl Exchange {
 
     /// Why it ends if there is no other attempt.
     pub(super) fn failure(&mut self) -> Failure {
-        match self.tried.take().and_then(|tried| tried.failure) {
+        match self.tried.as_mut().and_then(|tried| tried.failure.take()) {
             _ if self.state == State::Nowhere => Failure::Refused(Refusal::NoRoute),
             Some(failure) => Failure::Attempt(failure),
             None => Failure::ServiceDown,

@@ -74,7 +74,6 @@ use intervention::Removals;
 use lanes::{Conversation, Lanes};
 use outage::Sweep;
 use retry::Spent;
-use signs::Composing;
 use whereabouts::Whereabouts;
 
 /// How many exchanges are looked at in a row, when all of them have to be.
@@ -222,7 +221,6 @@ impl Delivery {
             },
             deadline,
             tried: None,
-            composing: Composing::No,
         });
         self.exchanges.insert(id, exchange);
         if is_first {

@@ -40,10 +40,10 @@ impl Delivery {
     pub(super) fn expect(&mut self, id: ExchangeId) {
         if let Some(exchange) = self.exchanges.get_mut(&id)
             && exchange.stanza.extensions.knows_chat_states
-            && exchange.composing == Composing::No
+            && exchange.composing() == Composing::No
         {
             let due = exchange.spent.arrived + SHORT;
-            exchange.composing = Composing::Due(due);
+            exchange.tried().composing = Composing::Due(due);
             self.composing.insert((due, id));
         }
     }
@@ -57,7 +57,7 @@ impl Delivery {
             }
             self.composing.pop_first();
             if let Some(exchange) = self.exchanges.get_mut(&id) {
-                exchange.composing = Composing::Shown;
+                exchange.tried().composing = Composing::Shown;
                 return Some(chat_state(&exchange.stanza, "composing"));
             }
         }
@@ -72,13 +72,15 @@ impl Delivery {
             return;
         }
         let sender = jid::bare(&exchange.stanza.envelope.from);
+        let mut has_replied = false;
         for reply in replies.iter_mut().filter(|it| is_chat_with(it, sender)) {
             if !has_chat_state(reply) {
                 reply.children.push(Node::Element(state("active")));
             }
-            if let Composing::Due(time) = std::mem::take(&mut exchange.composing) {
-                self.composing.remove(&(time, id));
-            }
+            has_replied = true;
+        }
+        if has_replied && let Composing::Due(time) = exchange.take_composing() {
+            self.composing.remove(&(time, id));
         }
     }
 
