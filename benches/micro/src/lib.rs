@@ -62,7 +62,7 @@ pub fn cases() -> Vec<Case> {
         ),
         (
             "proxy_restore",
-            Box::new(move || drop(black_box(back.decode(black_box(&resource))))),
+            Box::new(move || drop(black_box(back.decode(black_box(&resource), |_| None)))),
         ),
     ]
 }
