@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use super::Settings;
-
-const RETRY_FOR: Duration = Duration::from_secs(30);
-const QUEUE_BYTES: usize = 67_108_864;
-const RESPONSE_LIMIT: usize = 1_048_576;
+use super::{QUEUE_BYTES, RESPONSE_LIMIT, RETRY_FOR, Settings};
 
 impl Settings {
     /// What is limited, tried again and left out otherwise than by default.
@@ -23,7 +19,7 @@ impl Settings {
         }
         if self.retry.retry_for.is_zero() {
             on.push_str(", not tried again");
-        } else if self.retry.retry_for != RETRY_FOR {
+        } else if self.retry.retry_for != Duration::from_secs_f64(RETRY_FOR) {
             let seconds = self.retry.retry_for.as_secs_f64();
             on.push_str(&format!(", tried again for {seconds} s"));
         }

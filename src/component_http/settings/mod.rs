@@ -67,6 +67,13 @@ pub struct Settings {
 /// A day: more than any sensible time-out, and far from where arithmetic ends.
 const DAY: f64 = 86_400.0;
 
+/// How long what the service has not processed is tried again by default, in seconds.
+const RETRY_FOR: f64 = 30.0;
+/// Bytes that may wait by default.
+const QUEUE_BYTES: usize = 67_108_864;
+/// Bytes of an answer by default.
+const RESPONSE_LIMIT: usize = 1_048_576;
+
 impl Settings {
     /// Reads the options of the component at that host.
     ///
@@ -97,16 +104,16 @@ impl Settings {
             queue_size: options.integer("component_post_queue_size", 10_000, 0..=100_000_000)?,
             queue_bytes: options.integer(
                 "component_post_queue_bytes",
-                67_108_864,
+                QUEUE_BYTES,
                 1..=1_099_511_627_776,
             )?,
             retry: RetryPolicy {
-                retry_for: options.seconds("component_post_retry_for", 30.0, 0.0..=DAY)?,
+                retry_for: options.seconds("component_post_retry_for", RETRY_FOR, 0.0..=DAY)?,
                 at_least_once: at_least_once(options)?,
             },
             response_limit: options.integer(
                 "component_post_response_limit",
-                1_048_576,
+                RESPONSE_LIMIT,
                 1..=1_073_741_824,
             )?,
             ordered: options.boolean("component_post_ordered", true)?,
