@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::breaker::Health;
 use super::exchange::{Abandoned, Exchange, State, Tried};
-use super::{AttemptFailure, Delivery, Effect, Event, ExchangeId, Failure, retry};
+use super::{AttemptFailure, BackendId, Delivery, Effect, Event, ExchangeId, Failure, retry};
 use crate::stanza::{Envelope, Stanza};
 
 impl Delivery {
@@ -87,6 +87,18 @@ impl Delivery {
         }
     }
 
+    /// An attempt has ended whose exchange has ended before, if it is such a one. Returns where it was.
+    pub(super) fn end_abandoned(&mut self, id: ExchangeId) -> Option<BackendId> {
+        let Abandoned {
+            backend: at,
+            sender,
+            conversation,
+        } = self.abandoned.remove(&id)?;
+        self.backends[at].end(sender, self.limits.share());
+        self.leave(conversation, at);
+        Some(at)
+    }
+
     fn conclude(&mut self, id: ExchangeId, failure: Failure) {
         let Some(exchange) = self.exchanges.get(&id) else {
             return;
@@ -145,13 +157,12 @@ impl Delivery {
     ) {
         let error = envelope.error_reply(&failure.to_error());
         self.effects.extend(error.map(Effect::Send));
-        let failed = Event::Failed {
+        self.tell(Event::Failed {
             envelope,
             failure,
             service,
             arrived,
-        };
-        self.effects.push_back(Effect::Tell(failed));
+        });
     }
 }
 

@@ -244,10 +244,7 @@ impl Delivery {
         rng: &mut impl Rng,
     ) {
         self.now = Some(now);
-        if let Some(abandoned) = self.abandoned.remove(&id) {
-            let at = abandoned.backend;
-            self.backends[at].end(abandoned.sender, self.limits.share());
-            self.leave(abandoned.conversation, at);
+        if let Some(at) = self.end_abandoned(id) {
             self.tell_attempt(&end, report);
             return self.learn(at, id, &end, now, rng);
         }
@@ -259,11 +256,11 @@ impl Delivery {
         self.learn(at, id, &end, now, rng);
         match end {
             Ok(mut replies) => {
-                self.effects.push_back(Effect::Tell(Event::Accepted {
+                self.tell(Event::Accepted {
                     service: self.name(at),
                     arrived,
                     replied,
-                }));
+                });
                 self.give_receipt(id, rng);
                 self.say_active(id, &mut replies);
                 self.remove(id);
@@ -329,6 +326,10 @@ impl Delivery {
         let exchange = self.exchanges.get(&id)?;
         let is_in_flight = exchange.state == State::InFlight;
         is_in_flight.then_some((exchange.backend, exchange.spent.arrived))
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.effects.push_back(Effect::Tell(event));
     }
 
     /// What a backend may be called in front of people.

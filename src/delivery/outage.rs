@@ -7,7 +7,7 @@ use rand::Rng;
 use super::breaker::{Change, Health};
 use super::exchange::{Exchange, State};
 use super::{
-    AT_A_TIME, AttemptEnd, AttemptFailure, BackendId, Delivery, Effect, Event, ExchangeId, Report,
+    AT_A_TIME, AttemptEnd, AttemptFailure, BackendId, Delivery, Event, ExchangeId, Report,
 };
 use crate::stanza::jid;
 
@@ -41,8 +41,7 @@ impl Delivery {
             return;
         }
         let failed = end.as_ref().err().map(AttemptFailure::class);
-        self.effects
-            .push_back(Effect::Tell(Event::Attempted { report, failed }));
+        self.tell(Event::Attempted { report, failed });
     }
 
     /// Takes in what an attempt says of the service.
@@ -71,20 +70,18 @@ impl Delivery {
         match (change, failure) {
             (Some(Change::CameBack(after)), _) => {
                 self.sweep_on_return();
-                let came_back = Event::CameBack {
+                self.tell(Event::CameBack {
                     service,
                     after,
                     waiting,
-                };
-                self.effects.push_back(Effect::Tell(came_back));
+                });
             }
             (Some(Change::WentDown), Some(failure)) => {
                 if !without_retries {
                     self.sweep.from = Some((0, now));
                 }
                 let failure = failure.clone();
-                self.effects
-                    .push_back(Effect::Tell(Event::WentDown { service, failure }));
+                self.tell(Event::WentDown { service, failure });
             }
             _ => {}
         }

@@ -79,10 +79,8 @@ impl Delivery {
 
     /// Takes in how an answer that has begun has ended, with a line for whoever looks for something.
     pub fn handle_stream_end(&mut self, id: ExchangeId, mut end: AttemptEnd, line: String) {
-        if let Some(abandoned) = self.abandoned.remove(&id) {
-            let at = abandoned.backend;
-            self.backends[at].end(abandoned.sender, self.limits.share());
-            return self.leave(abandoned.conversation, at);
+        if self.end_abandoned(id).is_some() {
+            return;
         }
         let exchange = self.exchanges.get_mut(&id);
         let Some(stream) = exchange.and_then(|exchange| exchange.take_stream()) else {
@@ -112,9 +110,5 @@ impl Delivery {
             self.effects.extend(error.map(Effect::Send));
         }
         self.tell(Event::BrokenOff { envelope, failure });
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.effects.push_back(Effect::Tell(event));
     }
 }
