@@ -17,7 +17,8 @@ impl Delivery {
             return None;
         }
         self.now = Some(now);
-        if self.may_attempt_from(now).is_some_and(|from| from <= now) {
+        // Most of the time nothing is in back-off, and then nobody has to look at each backend for that.
+        if !self.backoffs.is_empty() && self.may_attempt_from(now).is_some_and(|from| from <= now) {
             self.end_backoffs(now);
         }
         loop {
