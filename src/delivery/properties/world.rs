@@ -584,8 +584,11 @@ impl World {
             while !self.in_flight.is_empty() {
                 self.end(0, &End::Accepted { replies: 1 });
             }
-            let told = self.effect();
-            while self.effect() {}
+            // A call that finds nothing to tell may have looked at a part only.
+            let mut told = self.effect();
+            while self.effect() {
+                told = true;
+            }
             if accepted || told {
                 continue;
             }
