@@ -63,6 +63,7 @@ pub mod mapping;
 mod notes;
 mod observe;
 pub mod options;
+mod panics;
 mod push;
 pub mod stanza;
 mod timers;

@@ -17,6 +17,7 @@ use crate::engine::{Completions, Job};
 use crate::http::{Client, ItemStream, Post};
 use crate::ids;
 use crate::mapping::{answer, request};
+use crate::panics;
 use crate::stanza::{Element, Envelope, Stanza};
 
 /// What a worker needs to make an attempt.
@@ -92,11 +93,8 @@ impl Job for PostJob {
 /// A panic becomes [`AttemptFailure::Fault`]: the sender is told, and the worker lives on.
 fn caught<T>(act: impl FnOnce() -> Result<T, AttemptFailure>) -> Result<T, AttemptFailure> {
     panic::catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(AttemptFailure::Fault(
-            text.unwrap_or_else(|| "a panic without a message".to_owned()),
-        ))
+        let text = panics::message(&*panic).to_owned();
+        Err(AttemptFailure::Fault(text))
     })
 }
 

@@ -158,9 +158,11 @@ unsafe fn push_header(state: *mut lua_State, header: Option<&(&'static str, Stri
     }
 }
 
+/// Pushes a string.
+///
 /// # Safety
 /// `state` is valid, runs in protected mode, and has a free slot.
-unsafe fn push_string(state: *mut lua_State, text: &str) {
+pub unsafe fn push_string(state: *mut lua_State, text: &str) {
     // SAFETY: as promised by the caller.
     unsafe { push_bytes(state, text.as_bytes()) }
 }

@@ -11,7 +11,6 @@
     reason = "Lua's C API: mlua's own makes a value of each argument and each result"
 )]
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
@@ -23,9 +22,11 @@ use std::time::Duration;
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, MultiValue};
 
+use super::build::push_string;
 use super::reference::{Dropped, Reference};
 use super::weight::weight;
 use crate::client_proxy::Held;
+use crate::panics;
 
 /// What a function does.
 pub trait Call: 'static {
@@ -116,7 +117,7 @@ unsafe extern "C-unwind" fn enter<C: Call>(state: *mut lua_State) -> c_int {
         let results = match &*outcome {
             Ok(returned) => Some(push(state, returned)),
             Err(panic) => {
-                push_string(state, message(&**panic));
+                push_string(state, panics::message(&**panic));
                 None
             }
         };
@@ -197,21 +198,4 @@ unsafe fn push(state: *mut lua_State, returned: &Returned) -> c_int {
         }
     }
     RESULTS
-}
-
-/// # Safety
-/// As for [`push`].
-unsafe fn push_string(state: *mut lua_State, text: &str) {
-    // SAFETY: as promised by the caller; Lua copies the bytes.
-    unsafe {
-        ffi::lua_pushlstring(state, text.as_ptr().cast(), text.len());
-    }
-}
-
-/// What a panic says.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    match panic.downcast_ref::<String>() {
-        Some(text) => text,
-        None => panic.downcast_ref::<&str>().unwrap_or(&"panic"),
-    }
 }
