@@ -61,7 +61,7 @@ fn decode(
         1 => {}
         _ => return Err(Unusable::SecondAnswer),
     }
-    stanzas.retain(|stanza| !stanza.attr("to").is_some_and(|to| rules.is_own(to)));
+    stanzas.retain(|stanza| !rules.is_for_itself(stanza));
     Ok(stanzas)
 }
 

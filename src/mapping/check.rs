@@ -32,6 +32,11 @@ impl Rules<'_> {
         jid::domain(address) == self.host
             && (self.scope == Scope::Component || jid::node(address).is_none())
     }
+
+    /// Whether a stanza is for the component itself, to which it would come back as a request.
+    pub(super) fn is_for_itself(&self, stanza: &Element) -> bool {
+        stanza.attr("to").is_some_and(|to| self.is_own(to))
+    }
 }
 
 /// Sees to a prepared `to` and a prepared `from` of this component.

@@ -75,10 +75,9 @@ impl<'a> ItemReader<'a> {
             Some(message) if object.count() == 1 => message.clone(),
             _ => reply::build_growing(&object, &mut context)?,
         };
-        let is_own = message.attr("to").is_some_and(|to| self.rules.is_own(to));
         let item = match &growing {
             Some(known) if *known != message => return Err(Unusable::MixedDelta),
-            _ if is_own => Item::Nothing,
+            _ if self.rules.is_for_itself(&message) => Item::Nothing,
             Some(_) => Item::Delta(text),
             None => Item::Begin(message.clone(), text),
         };
@@ -99,8 +98,8 @@ impl<'a> ItemReader<'a> {
         if answers(&stanza, self.request) && std::mem::replace(&mut self.has_answered, true) {
             return Err(Unusable::SecondAnswer);
         }
-        let is_own = stanza.attr("to").is_some_and(|to| self.rules.is_own(to));
-        Ok(Item::Stanza(Some(stanza).filter(|_| !is_own)))
+        let stanza = Some(stanza).filter(|stanza| !self.rules.is_for_itself(stanza));
+        Ok(Item::Stanza(stanza))
     }
 }
 
