@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 import demonstration
-from demonstration import HOST, PASSWORD, end_with_signals, show
+from demonstration import HOST, PASSWORD, end_with_signals, run, show
 from harness.config import component
 from harness.prosody import Prosody, free_port
 from harness.waiting import DEADLINE
@@ -120,6 +120,13 @@ async def demonstrate(prosody, bot, http_port, token, keep_running):
         await client.disconnect()
 
 
+def answered_in_time(*arguments):
+    try:
+        return asyncio.run(demonstrate(*arguments))
+    except TimeoutError:
+        return False
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--keep", action="store_true", help="go on until Ctrl-C")
@@ -132,16 +139,11 @@ def main():
         http = {"http_ports": [http_port], "https_ports": [], "http_interfaces": [HOST]}
         show("A Prosody starts, with this component in its configuration:", bot_host.section())
         with Prosody([bot_host], accounts={ACCOUNT: PASSWORD}, options=http) as prosody:
-            try:
-                answered = asyncio.run(demonstrate(prosody, bot, http_port, token, keep_running))
-            except KeyboardInterrupt:
-                print("\nStopping.")
-                return 0
-            except TimeoutError:
-                answered = False
-            if not answered:
-                print(f"\nThe bot's answer did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
-                return 1
+            status = run(
+                prosody, lambda: answered_in_time(prosody, bot, http_port, token, keep_running),
+                "The bot's answer did not come.")
+            if status is not None:
+                return status
     if not keep_running:
         show("What next:", "\n".join((
             "make demo KEEP=1         leaves it running, for you to talk to",

@@ -9,7 +9,7 @@ import collections
 import sys
 import time
 
-from demonstration import NO_ANSWER, PASSWORD, Client, end_with_signals, show
+from demonstration import NO_ANSWER, PASSWORD, Client, end_with_signals, run, show
 from harness.config import component
 from harness.prosody import Prosody
 from harness.waiting import DEADLINE
@@ -102,14 +102,9 @@ def main():
                       proxy_stanzas=["iq", "message", "presence"])
     show("A Prosody starts, with this component in its configuration:", proxy.section())
     with Prosody([proxy], accounts=dict.fromkeys([*PEOPLE, SERVICE], PASSWORD)) as prosody:
-        try:
-            answered = asyncio.run(demonstrate(prosody))
-        except KeyboardInterrupt:
-            print("\nStopping.")
-            return 0
-        if not answered:
-            print(f"\nSome answers did not come. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
-            return 1
+        status = run(prosody, lambda: asyncio.run(demonstrate(prosody)), "Some answers did not come.")
+        if status is not None:
+            return status
     show("What next:", "\n".join((
         "docs/install.markdown    says how the module gets into your Prosody",
         "/etc/prosody/conf.d/     takes the lines of configuration above, with your account, as a file *.cfg.lua",

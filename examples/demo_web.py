@@ -15,7 +15,7 @@ import sys
 import threading
 import urllib.parse
 
-from demonstration import HOST, PASSWORD, end_with_signals, show
+from demonstration import HOST, PASSWORD, end_with_signals, run, show
 from harness.config import component
 from harness.prosody import Prosody, free_port
 from harness.web_service import WebService
@@ -108,15 +108,9 @@ def main():
         bot = configuration(service)
         show("A Prosody starts, with this component in its configuration:", bot.section())
         with WebProsody([bot], accounts={ACCOUNT: PASSWORD}, options=options) as prosody:
-            try:
-                seen = demonstrate(http_port, site, arguments.packages, arguments.pictures, arguments.keep)
-            except KeyboardInterrupt:
-                print("\nStopping.")
-                return 0
-            if not seen:
-                print(f"\nNot everything was seen. Prosody's log:\n{prosody.tail()}", file=sys.stderr)
-                return 1
-    return 0
+            demonstration = functools.partial(
+                demonstrate, http_port, site, arguments.packages, arguments.pictures, arguments.keep)
+            return run(prosody, demonstration, "Not everything was seen.")
 
 
 class WebProsody(Prosody):

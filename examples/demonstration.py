@@ -38,6 +38,18 @@ def show(title, text=""):
     print(f"\n{title}" + (f"\n\n{indented}" if text else ""), flush=True)
 
 
+def run(prosody, demonstrate, complaint):
+    """Calls what demonstrates something on that Prosody, and returns the status to exit with; None if all was seen."""
+    try:
+        if demonstrate():
+            return None
+    except KeyboardInterrupt:
+        print("\nStopping.")
+        return 0
+    print(f"\n{complaint} Prosody's log:\n{prosody.tail()}", file=sys.stderr)
+    return 1
+
+
 def end_with_signals():
     """Makes a demonstration that is ended from outside end what it has started too."""
     for number in (signal.SIGTERM, signal.SIGHUP):
